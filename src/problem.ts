@@ -1,0 +1,444 @@
+/**
+ * The catalogue of problems: the one place for codes, severities and hints.
+ *
+ * A problem is data. It never stops the versions beside it. Only when the
+ * whole run cannot go on is it thrown, inside a FatalError.
+ *
+ * Severities are those of the product: an error asks someone to act; a
+ * warning is what go refuses too, or what looks suspicious; a note informs.
+ *
+ * Codes are public and never renamed. docs/problems.md is made from this file.
+ *
+ * Pure.
+ */
+
+export type Severity = 'error' | 'warning' | 'note'
+
+export interface CatalogueEntry {
+  readonly severity: Severity
+  /** What the code means, for the documentation. */
+  readonly about: string
+  /** The one thing to do next. */
+  readonly hint: string
+}
+
+/** Every code, in the order of the catalogue. Public, never renamed. */
+export type ProblemCode =
+  | 'repository-not-found'
+  | 'repository-unreadable'
+  | 'repository-format'
+  | 'repository-empty'
+  | 'clone-failed'
+  | 'root-claimed'
+  | 'shallow'
+  | 'shallow-no-tags'
+  | 'default-branch-unknown'
+  | 'object-missing'
+  | 'object-corrupt'
+  | 'needs-git'
+  | 'ref-broken'
+  | 'tag-not-commit'
+  | 'tag-not-canonical'
+  | 'tag-misplaced'
+  | 'tag-moved'
+  | 'tag-moved-same-tree'
+  | 'tag-deleted'
+  | 'branch-like-version'
+  | 'branch-unreachable'
+  | 'branch-missing'
+  | 'commit-unknown'
+  | 'pseudo-version-invalid'
+  | 'time-invalid'
+  | 'gomod-missing'
+  | 'gomod-no-module-path'
+  | 'gomod-not-regular'
+  | 'gomod-syntax'
+  | 'gomod-too-large'
+  | 'gomod-case'
+  | 'gomod-path-differs'
+  | 'major-version-mismatch'
+  | 'module-ambiguous'
+  | 'module-path-invalid'
+  | 'module-shadowed'
+  | 'path-reserved'
+  | 'go-too-new'
+  | 'file-path-invalid'
+  | 'file-path-too-long'
+  | 'file-collision'
+  | 'tree-invalid'
+  | 'zip-too-large'
+  | 'license-too-large'
+  | 'version-changed'
+  | 'version-damaged'
+  | 'shard-rebuilt'
+  | 'url-missing'
+  | 'usage'
+  | 'config-invalid'
+  | 'config-missing'
+  | 'output-unwritable'
+  | 'output-locked'
+  | 'site-newer'
+  | 'interrupted'
+
+const catalogue: Readonly<Record<ProblemCode, CatalogueEntry>> = {
+  // The repository
+  'repository-not-found': {
+    severity: 'error',
+    about: 'The configured directory is not a git repository, or does not exist.',
+    hint: 'Correct "dir" in the configuration, or clone the repository there.',
+  },
+  'repository-unreadable': {
+    severity: 'error',
+    about: 'The repository cannot be opened or its refs cannot be listed.',
+    hint: 'Look at the repository with "git fsck", or clone it afresh. What is published stays.',
+  },
+  'repository-format': {
+    severity: 'error',
+    about: 'The repository uses a storage format that the chosen git reader does not know.',
+    hint: 'Set "git: native" and install git, or clone the repository in the ordinary format.',
+  },
+  'repository-empty': {
+    severity: 'note',
+    about: 'The repository has no commit, or nothing in it is a module.',
+    hint: 'Push a commit with a go.mod file, and a tag such as v0.1.0.',
+  },
+  'clone-failed': {
+    severity: 'error',
+    about: 'The address could not be cloned or fetched.',
+    hint: 'Try "git ls-remote" with this address. For a token, set MODPRESS_TOKEN_<HOST> or a git credential helper.',
+  },
+  'root-claimed': {
+    severity: 'error',
+    about: 'The site already holds this root from another clone address.',
+    hint: 'Set "clone" to the address the site was built from; remove the shard below -/manifest only if the root really moved.',
+  },
+  shallow: {
+    severity: 'warning',
+    about:
+      'The clone is shallow: tags are published, but no pseudo-version, branch or @latest of a commit can be right.',
+    hint: 'Fetch the whole history: "git fetch --unshallow --tags", or fetch-depth: 0 in CI.',
+  },
+  'shallow-no-tags': {
+    severity: 'error',
+    about: 'The clone is shallow and holds no version tag, so nothing could be published from it.',
+    hint: 'In CI, check out with fetch-depth: 0 (GitHub) or GIT_DEPTH: "0" (GitLab), so that tags are there.',
+  },
+  'default-branch-unknown': {
+    severity: 'warning',
+    about:
+      'Nothing says which branch is the default one, so that untagged modules are not found and have no @latest.',
+    hint: 'Set "defaultBranch" for this repository, or run "git remote set-head origin --auto" in the clone.',
+  },
+  'object-missing': {
+    severity: 'error',
+    about: 'A git object that the version needs is not in the clone.',
+    hint: 'Fetch again without a filter (partial clones lack objects), or clone the repository afresh.',
+  },
+  'object-corrupt': {
+    severity: 'error',
+    about: 'A git object is damaged, does not fit its id, or is not what its tree says.',
+    hint: 'Run "git fsck" in the clone and clone it afresh if that complains.',
+  },
+  'needs-git': {
+    severity: 'error',
+    about: 'The reader without git cannot do this exactly as go does, so it does not do it at all.',
+    hint: 'Install git, or set "git: auto" or "git: native".',
+  },
+
+  // Refs
+  'ref-broken': {
+    severity: 'error',
+    about: 'A ref is damaged: it names no object, or its name is not one that git allows.',
+    hint: 'Delete the ref in the repository and create it again.',
+  },
+  'tag-not-commit': {
+    severity: 'warning',
+    about: 'A version tag points to a tree or a file instead of a commit.',
+    hint: 'Delete the tag and tag a commit.',
+  },
+  'tag-not-canonical': {
+    severity: 'warning',
+    about:
+      'A tag looks like a version and is none in the canonical form vMAJOR.MINOR.PATCH, so go does not list it.',
+    hint: 'Tag the commit again in the canonical form.',
+  },
+  'tag-misplaced': {
+    severity: 'warning',
+    about: 'A tag for the top of the repository, where there is no go.mod, while modules lie in directories.',
+    hint: 'Tags of a module in a directory begin with the directory.',
+  },
+  'tag-moved': {
+    severity: 'error',
+    about: 'A tag points to other content than when its version was published. The first content stays.',
+    hint: 'Move the tag back, or release the next version with a retract directive for this one. Accept with --accept-moved.',
+  },
+  'tag-moved-same-tree': {
+    severity: 'warning',
+    about: 'A tag points to another commit with the same content. The first commit stays in .info.',
+    hint: 'Nothing is lost. Avoid moving tags; accept with --accept-moved.',
+  },
+  'tag-deleted': {
+    severity: 'warning',
+    about: 'The tag of a published version is gone. The version stays.',
+    hint: 'Push the tag again, or retract the version in go.mod.',
+  },
+  'branch-like-version': {
+    severity: 'warning',
+    about: 'A branch has the name of a version. The go command refuses to use it as one.',
+    hint: 'Rename the branch, or tag the commit.',
+  },
+  'branch-unreachable': {
+    severity: 'warning',
+    about:
+      'A configured branch has a name that the go command never asks a proxy for, such as one with a slash.',
+    hint: 'Use a commit hash with go get, or a branch name without slash.',
+  },
+  'branch-missing': {
+    severity: 'warning',
+    about: 'A configured branch does not exist in the repository.',
+    hint: 'Correct "branches" or "defaultBranch" in the configuration.',
+  },
+  'commit-unknown': {
+    severity: 'error',
+    about:
+      'A configured revision or pseudo-version names no commit that a branch or tag of the repository reaches.',
+    hint: 'Correct "commits" in the configuration; 7 or more digits of the id are needed.',
+  },
+  'pseudo-version-invalid': {
+    severity: 'warning',
+    about: 'A configured pseudo-version does not agree with its commit, so that go refuses it too.',
+    hint: 'Ask go for the right one: go list -m MODULE@COMMIT.',
+  },
+  'time-invalid': {
+    severity: 'warning',
+    about: 'The commit has no valid committer time, which .info needs.',
+    hint: 'Commit again with a valid date and move the release to the next version.',
+  },
+
+  // Modules and go.mod
+  'gomod-missing': {
+    severity: 'warning',
+    about: 'A tag names a directory or major version for which there is no go.mod.',
+    hint: 'Add the go.mod in that directory and tag the next version.',
+  },
+  'gomod-no-module-path': {
+    severity: 'warning',
+    about: 'The go.mod has no readable module line.',
+    hint: 'Write "module PATH" in the first line and tag the next version.',
+  },
+  'gomod-not-regular': {
+    severity: 'warning',
+    about: 'The go.mod is a symbolic link or a directory.',
+    hint: 'Commit go.mod as a regular file and tag the next version.',
+  },
+  'gomod-syntax': {
+    severity: 'error',
+    about: 'The go.mod would break every query about the module: it has a NUL byte or two module lines.',
+    hint: 'Mend the go.mod and tag the next version; "go mod edit -json" shows the fault.',
+  },
+  'gomod-too-large': {
+    severity: 'warning',
+    about: 'The go.mod is larger than 16 MiB, the most that go reads.',
+    hint: 'Shorten go.mod and tag the next version.',
+  },
+  'gomod-case': {
+    severity: 'warning',
+    about: 'A file is named go.mod in other letter case, which go refuses.',
+    hint: 'Rename the file to go.mod and tag the next version.',
+  },
+  'gomod-path-differs': {
+    severity: 'warning',
+    about:
+      'The go.mod declares another path than the one it is published under, so that it serves only replace directives.',
+    hint: 'If this is no fork, correct "root" in the configuration or the module line.',
+  },
+  'major-version-mismatch': {
+    severity: 'warning',
+    about: 'The major version of the tag and of the path in go.mod differ.',
+    hint: 'From v2 on the module path ends in /vN. Correct the module line and tag the next version.',
+  },
+  'module-ambiguous': {
+    severity: 'warning',
+    about: 'Both a directory and its vN subdirectory hold a go.mod for this major version.',
+    hint: 'Keep one of the two go.mod files and tag the next version.',
+  },
+  'module-path-invalid': {
+    severity: 'warning',
+    about: 'The directory gives a module path that go does not allow.',
+    hint: 'Rename the directory, or leave it out with "directories: { exclude: […] }".',
+  },
+  'module-shadowed': {
+    severity: 'warning',
+    about: 'The module path belongs to another configured repository, whose root is longer.',
+    hint: 'Leave the directory out with "directories: { exclude: […] }", or correct the roots.',
+  },
+  'path-reserved': {
+    severity: 'error',
+    about: 'The module would fall on a path that the site needs for itself.',
+    hint: "Rename the module's first path element, or serve the site from another prefix.",
+  },
+  'go-too-new': {
+    severity: 'error',
+    about: 'The go directive is newer than the newest Go whose zip rules this release knows.',
+    hint: 'Update modpress, or raise "maxGo" when you know that the zip rules are the same.',
+  },
+
+  // Files of a version
+  'file-path-invalid': {
+    severity: 'warning',
+    about: 'A file has a name that a module zip must not hold.',
+    hint: 'Rename the file and tag the next version.',
+  },
+  'file-path-too-long': {
+    severity: 'error',
+    about: 'A path is longer than file systems can hold (255 bytes an element, 4000 in all).',
+    hint: 'Shorten the path and tag the next version.',
+  },
+  'file-collision': {
+    severity: 'warning',
+    about:
+      'Two files fall together where letter case does not count, or a file and a directory have one name.',
+    hint: 'Rename one of them and tag the next version.',
+  },
+  'tree-invalid': {
+    severity: 'warning',
+    about: 'The commit holds a name that git itself refuses to write, such as ".." or ".git".',
+    hint: 'Remove the entry with a new commit and tag the next version.',
+  },
+  'zip-too-large': {
+    severity: 'warning',
+    about: 'The files of the module are larger than 500 MiB together, the most that go takes.',
+    hint: 'Move large files out of the module and tag the next version.',
+  },
+  'license-too-large': {
+    severity: 'warning',
+    about: 'The LICENSE is larger than 16 MiB, the most that go takes.',
+    hint: 'Shorten LICENSE and tag the next version.',
+  },
+
+  // The site
+  'version-changed': {
+    severity: 'error',
+    about:
+      'The site holds a version with other hashes than the repository now gives. The published files stay.',
+    hint: 'Find out who wrote the published files; release the next version.',
+  },
+  'version-damaged': {
+    severity: 'error',
+    about: 'A published file of the version is missing or damaged in the site.',
+    hint: "Restore the file from a backup or from a consumer's module cache.",
+  },
+  'shard-rebuilt': {
+    severity: 'warning',
+    about: 'The record of a repository was missing or damaged and was made again from the published files.',
+    hint: 'Nothing to do. If it happens again, look at what else writes into the site.',
+  },
+  'url-missing': {
+    severity: 'note',
+    about: 'The site\'s address is not known, so pages carry no go-import tag of kind "mod".',
+    hint: 'Set "url" in the configuration, --url or MODPRESS_URL.',
+  },
+
+  // The whole run
+  usage: {
+    severity: 'error',
+    about: 'The command line is not understood.',
+    hint: 'See modpress --help.',
+  },
+  'config-invalid': {
+    severity: 'error',
+    about: 'The configuration has an unknown key or a value that is not allowed.',
+    hint: 'See docs/configuration.md.',
+  },
+  'config-missing': {
+    severity: 'error',
+    about: 'There is no configuration, and the current directory is not a git repository.',
+    hint: 'Write modpress.config.yaml, or run modpress inside a clone of a Go module.',
+  },
+  'output-unwritable': {
+    severity: 'error',
+    about: 'The output cannot be written.',
+    hint: "Check the directory's permissions and the free space.",
+  },
+  'output-locked': {
+    severity: 'error',
+    about: 'Another build is writing this site.',
+    hint: 'Wait for it and run again. A lock of a dead process is taken over by itself.',
+  },
+  'site-newer': {
+    severity: 'error',
+    about: 'The site was written by a newer modpress, in a format that this one does not know.',
+    hint: 'Update modpress.',
+  },
+  interrupted: {
+    severity: 'error',
+    about: 'The run was stopped from outside. The site is whole, and the next run finishes the work.',
+    hint: 'Run the command again.',
+  },
+}
+
+/** Lists the whole catalogue, in its order. */
+export const problemCodes: readonly ProblemCode[] = Object.keys(catalogue) as ProblemCode[]
+
+/** What a problem is about. All fields but `repository` are as exact as is known. */
+export interface ProblemPlace {
+  /** The root import path of the repository. */
+  readonly repository?: string
+  /** The full ref name. */
+  readonly ref?: string
+  readonly module?: string
+  readonly version?: string
+}
+
+export interface Problem extends ProblemPlace {
+  readonly code: ProblemCode
+  readonly severity: Severity
+  /** "module@version" where known, else the root and the ref. */
+  readonly subject: string
+  /** What happened, with the actual values, as a sentence. */
+  readonly message: string
+  readonly hint: string
+}
+
+/** Makes a problem of the catalogue. `hint` replaces the catalogue's where the next step is known more exactly. */
+export function problem(code: ProblemCode, place: ProblemPlace, message: string, hint?: string): Problem {
+  const entry = catalogue[code]
+  return {
+    code,
+    severity: entry.severity,
+    ...place,
+    subject: subjectOf(place),
+    message,
+    hint: hint ?? entry.hint,
+  }
+}
+
+/** Returns what the catalogue says of a code. */
+export function describeProblem(code: ProblemCode): CatalogueEntry {
+  return catalogue[code]
+}
+
+/** Tells whether a string is a code of the catalogue. */
+export function isProblemCode(code: string): code is ProblemCode {
+  return Object.hasOwn(catalogue, code)
+}
+
+function subjectOf(place: ProblemPlace): string {
+  if (place.module !== undefined) {
+    return place.version === undefined ? place.module : `${place.module}@${place.version}`
+  }
+  return [place.repository, place.ref].filter((part) => part !== undefined).join(' ')
+}
+
+/** Ends the whole run. `exitCode` is 2 for what the user must mend, 75 for what passes by itself. */
+export class FatalError extends Error {
+  override readonly name = 'FatalError'
+  readonly problem: Problem
+  readonly exitCode: 2 | 75
+
+  constructor(problem: Problem, options: { readonly cause?: unknown; readonly exitCode?: 2 | 75 } = {}) {
+    super(problem.message, options.cause === undefined ? undefined : { cause: options.cause })
+    this.problem = problem
+    this.exitCode = options.exitCode ?? 2
+  }
+}
