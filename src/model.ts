@@ -84,8 +84,8 @@ export interface GoModFile {
   readonly go?: string
   readonly retract?: readonly Retraction[]
   readonly deprecated?: string
-  /** Why no consumer could load it (a NUL byte, two module lines, too large), in words. */
-  readonly fault?: string
+  /** Why no consumer could load it: the code of a problem, and what is wrong. */
+  readonly fault?: { readonly code: 'gomod-syntax' | 'gomod-too-large'; readonly message: string }
 }
 
 /** What a ref or commit was found to be. Written into the manifest, so that it need not be opened again. */
@@ -149,10 +149,22 @@ export interface PublishedVersion {
   readonly accepted?: readonly string[]
 }
 
+/** What go-import and go-source tell of a repository. */
+export interface RepositoryMeta {
+  readonly root: ModulePath
+  /** The address of the repository; absent where there is none to tell. */
+  readonly clone?: string
+  readonly web?: string
+  readonly subdir: string
+  /** The short name of the default branch. */
+  readonly branch?: string
+  readonly source?: ForgeName | SourceTemplate
+}
+
 /** All that is published of one module, from which its files are rendered: `-/modules/<path>.json`. */
 export interface ModuleRecord {
   readonly path: ModulePath
-  readonly root: ModulePath
+  readonly repository: RepositoryMeta
   /** The lines of `@v/list`, in Go's order. */
   readonly list: readonly Version[]
   /** The version that `@latest` answers; absent where go has none. */

@@ -1,0 +1,447 @@
+/**
+ * The configuration: the one description of its keys, defaults and rules.
+ * The checks at run time, the JSON Schema for editors and the reference page
+ * are made from it. `Config` is what people write; `Settings` is what the
+ * rest of the program reads: complete, with absolute paths.
+ *
+ * Every object is strict, so that a misspelt key is an error and not a wish
+ * that nobody hears. Only lasting choices have a key.
+ *
+ * Pure. Longer than other files, as it is a table.
+ */
+
+import { z } from 'zod'
+import type { ForgeName, SourceTemplate } from '../model.ts'
+import { checkModulePath } from '../module/path.ts'
+import { parseVersionRange } from '../module/version.ts'
+import { isProblemCode, type Problem, problem } from '../problem.ts'
+import { parseAddress } from './address.ts'
+
+const hostNames = [
+  'generic',
+  'nginx',
+  'caddy',
+  'apache',
+  's3',
+  'cloudfront',
+  'cloudflare',
+  'github-pages',
+  'gitlab-pages',
+  'netlify',
+] as const
+
+/** The static hosts whose needs are known by name. */
+export type HostName = (typeof hostNames)[number]
+
+/** Hosts that anyone can read. Private modules on them are refused. */
+const publicHosts: readonly HostName[] = ['github-pages', 'netlify', 'cloudflare']
+
+/** A problem that the team has looked at and lives with. */
+export interface Acceptance {
+  /** The module path, or the root of the repository where the problem has no module. */
+  readonly module: string
+  /** The version or tag. Absent: where the problem has none. */
+  readonly version?: string | undefined
+  readonly code: string
+  readonly reason: string
+}
+
+/** One entry of `repositories`: a repository, or with a glob in `dir` many. */
+export interface RepositoryConfig {
+  readonly root: string
+  readonly clone?: string | undefined
+  readonly web?: string | undefined
+  readonly dir?: string | undefined
+  readonly subdir?: string | undefined
+  readonly directories?:
+    | { readonly include?: readonly string[] | undefined; readonly exclude?: readonly string[] | undefined }
+    | undefined
+  readonly versions?: string | undefined
+  readonly defaultBranch?: string | undefined
+  readonly branches?: readonly string[] | undefined
+  readonly commits?: readonly (string | { readonly from: string })[] | undefined
+  readonly source?: ForgeName | SourceTemplate | undefined
+}
+
+/** What a configuration file holds. */
+export interface Config {
+  readonly url?: string | undefined
+  readonly output?: string | undefined
+  readonly access?: 'private' | 'public' | undefined
+  readonly host?: HostName | undefined
+  readonly git?: 'auto' | 'native' | 'isomorphic' | undefined
+  readonly origin?: boolean | undefined
+  readonly cache?: string | undefined
+  readonly maxGo?: string | undefined
+  readonly repositories?: readonly RepositoryConfig[] | undefined
+  readonly accept?: readonly Acceptance[] | undefined
+}
+
+/** A configuration that has passed the checks, with its defaults filled in. Paths are as written. */
+export type ParsedConfig = Config & {
+  readonly [Key in Exclude<keyof Config, 'url' | 'cache' | 'repositories'>]-?: Exclude<Config[Key], undefined>
+}
+
+/** One entry of `repositories`, complete. */
+export interface RepositorySettings {
+  /** An import path; with `glob` it may hold "{name}" and "{path}", as may `clone` and `web`. */
+  readonly root: string
+  /** Absolute: the repository, or with `glob` the directory below which the repositories lie. */
+  readonly dir?: string
+  /** A pattern below `dir`, with "/" between elements. */
+  readonly glob?: string
+  readonly clone?: string
+  readonly web?: string
+  readonly subdir: string
+  readonly directories: { readonly include?: readonly string[]; readonly exclude?: readonly string[] }
+  readonly versions?: string
+  readonly defaultBranch?: string
+  readonly branches: readonly string[]
+  /** Revisions, pseudo-versions, and globs of go.sum files, which are relative to the settings' `base`. */
+  readonly commits: readonly (string | { readonly from: string })[]
+  readonly source?: ForgeName | SourceTemplate
+}
+
+/** All choices of a run, complete. Paths are absolute. */
+export interface Settings {
+  /** Absent where there is none. */
+  readonly configFile?: string
+  /** The directory that the relative paths of the configuration start from. */
+  readonly base: string
+  /** Without a slash at its end. */
+  readonly url?: string
+  /** Host and path of `url`: the import path that the site's own modules begin with. */
+  readonly prefix?: string
+  readonly output: string
+  readonly access: 'private' | 'public'
+  readonly host: HostName
+  readonly git: 'auto' | 'native' | 'isomorphic'
+  readonly origin: boolean
+  readonly cache: string
+  readonly maxGo: string
+  readonly repositories: readonly RepositorySettings[]
+  readonly accept: readonly Acceptance[]
+  /** How many repositories are worked on at a time. */
+  readonly jobs: number
+  /** The default branch of the project that a CI job runs for, used where the clone itself does not say. */
+  readonly ciDefaultBranch?: string
+}
+
+const lineOfText = z
+  .string()
+  .min(1, 'must not be empty')
+  .regex(/^\P{Cc}*$/u, 'must be one line of text')
+
+const refName = lineOfText.regex(/^[^-]/, 'must not begin with "-"')
+
+const directoryPattern = z
+  .string()
+  .describe('A glob pattern of directories in the repository; "" is the top.')
+
+const directories = {
+  include: z.array(directoryPattern).optional().describe('Only modules in these directories.'),
+  exclude: z.array(directoryPattern).optional().describe('No modules in these directories.'),
+}
+
+const commitsFrom = {
+  from: lineOfText.describe(
+    'A glob of go.sum files. Their pseudo-versions of this repository are published too.',
+  ),
+}
+
+const sourceTemplate = {
+  home: lineOfText.describe('Where people read the repository.'),
+  dir: lineOfText.describe('The page of a directory; {dir} and {/dir} are replaced.'),
+  file: lineOfText.describe('The page of a line in a file; {dir}, {/dir}, {file} and {line} are replaced.'),
+}
+
+const repository = {
+  root: lineOfText.describe(
+    "The import path of the repository's root: the prefix of its go-import tag. With a glob in \"dir\" it may hold {name} (the directory's name without .git) and {path} (its path below the glob's fixed part).",
+  ),
+  clone: lineOfText
+    .refine(
+      (text) => parseAddress(text) !== undefined,
+      'must be an address such as https://host/path or git@host:path',
+    )
+    .refine((text) => !holdsCredentials(text), 'must not hold credentials; set MODPRESS_TOKEN_<HOST> instead')
+    .optional()
+    .describe(
+      'The address that git clones, also shown in go-import and Origin. Default: the origin of "dir" as https, else https:// and the root where that is not on the site itself.',
+    ),
+  web: lineOfText
+    .refine((text) => isWebAddress(text), 'must be an http or https address without credentials')
+    .optional()
+    .describe('Where people read the repository. Default: from "clone" for known forges.'),
+  dir: lineOfText
+    .optional()
+    .describe(
+      'Local clones, bare or not: a path or a glob, relative to this file. With it nothing is cloned.',
+    ),
+  subdir: z
+    .string()
+    .refine((text) => isCleanSubdir(text), 'must be a clean relative path such as "clients/go"')
+    .optional()
+    .describe("The directory that the root stands for: go-import's fourth field, known to Go since 1.25."),
+  directories: z.strictObject(directories).optional().describe('Which directories of modules are wanted.'),
+  versions: z
+    .string()
+    .refine(
+      (text) => parseVersionRange(text) !== undefined,
+      'must be a version range such as ">=v1.0.0 <v2.0.0 || v0.9.1"',
+    )
+    .optional()
+    .describe(
+      "Which versions are wanted, in Go's order: comparisons and exact versions, by spaces (and) and || (or).",
+    ),
+  defaultBranch: refName.optional().describe('The default branch, where the clone does not say it.'),
+  branches: z
+    .array(refName)
+    .optional()
+    .describe(
+      'Branches that "go get M@branch" can name. A job that runs on tags alone would serve stale answers.',
+    ),
+  commits: z
+    .array(z.union([refName, z.strictObject(commitsFrom)]))
+    .optional()
+    .describe('Revisions and pseudo-versions to publish too, or where go.sum files that name them lie.'),
+  source: z
+    .union([z.enum(['github', 'gitlab', 'gitea', 'bitbucket', 'cgit']), z.strictObject(sourceTemplate)])
+    .optional()
+    .describe(
+      'Templates of links to source files: the name of a forge, or the three templates of go-source.',
+    ),
+} satisfies Record<keyof RepositoryConfig, z.ZodType>
+
+const acceptance = {
+  module: lineOfText.describe(
+    'The module path, or the root of the repository where the problem has no module.',
+  ),
+  version: lineOfText.optional().describe('The version or tag, where the problem has one.'),
+  code: lineOfText
+    .refine(isProblemCode, 'must be a code of docs/problems.md')
+    .describe('The code of the problem.'),
+  reason: lineOfText.describe('Why it is accepted, for those who read it later.'),
+} satisfies Record<keyof Acceptance, z.ZodType>
+
+const config = {
+  url: z
+    .string()
+    .transform((text, context) => {
+      const parsed = parseSiteUrl(text)
+      if (parsed !== undefined) return parsed.url
+      context.addIssue('must be an http or https address without user, query and fragment')
+      return z.NEVER
+    })
+    .optional()
+    .describe(
+      'Where the site is served: its GOPROXY and the prefix of its own modules. It may have a path. --url wins, then this key, then MODPRESS_URL and CI_PAGES_URL.',
+    ),
+  output: lineOfText.default('site').describe('The site directory, relative to this file.'),
+  access: z
+    .enum(['private', 'public'])
+    .default('private')
+    .describe('Who may read the site. Hosts that anyone can read refuse private ones.'),
+  host: z.enum(hostNames).default('generic').describe('The static host, for the files that it needs.'),
+  git: z
+    .enum(['auto', 'native', 'isomorphic'])
+    .default('auto')
+    .describe('What reads repositories: the git command, or a reader without it. "auto" prefers git.'),
+  origin: z
+    .boolean()
+    .default(true)
+    .describe('Whether .info tells the origin of a version. It shows clone addresses.'),
+  cache: lineOfText
+    .optional()
+    .describe('Where clones of addresses are kept. Default: modpress in $XDG_CACHE_HOME or ~/.cache.'),
+  maxGo: z
+    .string('must be a text: put the version in quotes')
+    .regex(/^1\.(0|[1-9]\d*)(\.\d+)?$/, 'must be a Go version such as "1.26"')
+    .default('1.26')
+    .describe(
+      'The newest go directive whose zip rules are known. Default: what this release was tested with.',
+    ),
+  repositories: z
+    .array(z.strictObject(repository).superRefine(checkRepository))
+    .min(1, 'must name a repository; leave the key out for the one that holds this file')
+    .optional()
+    .describe('The repositories. Default: the one that holds this file.'),
+  accept: z
+    .array(z.strictObject(acceptance))
+    .default([])
+    .describe('Problems that are accepted, each of which becomes a note.'),
+} satisfies Record<keyof Config, z.ZodType>
+
+const schema: z.ZodType<ParsedConfig, Config> = z.strictObject(config).superRefine((value, context) => {
+  if (value.access === 'private' && publicHosts.includes(value.host)) {
+    const message = `everyone can read a site on ${value.host}: write "access: public", or choose another host`
+    context.addIssue({ code: 'custom', path: ['host'], message })
+  }
+})
+
+/**
+ * Returns the configuration it is given. For editors, which then know its keys.
+ *
+ * @example
+ * export default defineConfig({ url: 'https://go.example.com', repositories: [{ root: 'go.example.com/x', dir: '../x' }] })
+ */
+export function defineConfig(config: Config): Config {
+  return config
+}
+
+/** Returns the JSON Schema of configuration files. `$schema` is for editors, and left out when a file is read. */
+export function configJsonSchema(): Record<string, unknown> {
+  const { properties, ...rest } = z.toJSONSchema(schema, { io: 'input' })
+  const title = 'modpress.config'
+  return { title, ...rest, properties: { $schema: { type: 'string' }, ...properties } }
+}
+
+/** Returns the checked configuration, or the problem that names each bad key. `source` is how messages call it. */
+export function parseConfig(data: unknown, source = 'configuration'): ParsedConfig | Problem {
+  const result = schema.safeParse(data ?? {})
+  if (result.success) return result.data
+  const faults = result.error.issues.flatMap((issue) => describeIssue(issue, []))
+  return problem('config-invalid', {}, `The ${source} is not valid: ${faults.join('; ')}.`)
+}
+
+/** Returns a site's address without the slash at its end, and the import path of its own modules. */
+export function parseSiteUrl(text: string): { readonly url: string; readonly prefix: string } | undefined {
+  if (!/^https?:\/\/[^/\s]/i.test(text) || /[?#\s\\]/.test(text) || !URL.canParse(text)) return undefined
+  const { protocol, username, password, host, hostname, pathname } = new URL(text)
+  if (username !== '' || password !== '') return undefined
+  const path = pathname.replace(/\/+$/, '')
+  // Import paths have no ports.
+  return { url: `${protocol}//${host}${path}`, prefix: `${hostname}${path}` }
+}
+
+/** Returns why a text cannot be the root of a repository, or undefined if it can. */
+export function checkRoot(root: string): string | undefined {
+  const reason = checkModulePath(root)
+  if (reason === undefined) return undefined
+  // A go-import prefix need not be a module path: "example.com/x/v1" may hold modules below it.
+  const [, prefix] = /^(.+)\/v\d+$/.exec(root) ?? []
+  const isPrefix =
+    prefix !== undefined && !root.startsWith('gopkg.in/') && checkModulePath(prefix) === undefined
+  return isPrefix ? undefined : reason
+}
+
+/** Returns where in a path of the configuration the pattern for many directories begins, or -1. */
+export function findGlob(path: string): number {
+  return path.search(/[*?]|\[[^\]]+\]|\{[^{}]*(,|\.\.)[^{}]*\}|[!@+]\([^)]*\)/)
+}
+
+function checkRepository(
+  value: { readonly root: string; readonly dir?: string | undefined; readonly clone?: string | undefined },
+  context: z.RefinementCtx,
+): void {
+  const addIssue = (key: keyof RepositoryConfig, message: string) =>
+    context.addIssue({ code: 'custom', path: [key], message })
+  const isTemplate = /\{(name|path)\}/.test(value.root)
+  if (isTemplate && (value.dir === undefined || findGlob(value.dir) < 0)) {
+    addIssue('root', 'can hold {name} and {path} only beside a "dir" that is a glob')
+    return
+  }
+  const name = value.root.startsWith('gopkg.in/') ? 'name.v1' : 'name'
+  const reason = checkRoot(value.root.replaceAll(/\{(name|path)\}/g, name))
+  if (reason !== undefined) addIssue('root', `is no import path: ${reason}`)
+}
+
+function holdsCredentials(text: string): boolean {
+  const address = parseAddress(text)
+  return address?.hasPassword === true || (address?.user !== undefined && address.scheme !== 'ssh')
+}
+
+function isWebAddress(text: string): boolean {
+  const address = parseAddress(text)
+  return (address?.scheme === 'https' || address?.scheme === 'http') && address.user === undefined
+}
+
+/** go-import's fields are split at white space, and go joins the directory to module paths as it is. */
+function isCleanSubdir(text: string): boolean {
+  if (text === '') return true
+  if (/[\s\\]/.test(text) || text.startsWith('-')) return false
+  return text.split('/').every((element) => element !== '' && element !== '.' && element !== '..')
+}
+
+type Path = readonly PropertyKey[]
+
+/** Says what is wrong with one value, as "path: reason". */
+function describeIssue(issue: z.core.$ZodIssue, above: Path): string[] {
+  const path = [...above, ...issue.path]
+  if (issue.code === 'unrecognized_keys') {
+    return issue.keys.map((key) => `${formatPath([...path, key])}: unknown key${suggest(key, keysAt(path))}`)
+  }
+  if (issue.code === 'invalid_union') {
+    // Of the alternatives, the one that fits at the top says best what is wrong below it.
+    const inner = issue.errors.find((issues) =>
+      issues.every((each) => each.path.length > 0 || isKeyIssue(each)),
+    )
+    if (inner !== undefined) return inner.flatMap((each) => describeIssue(each, path))
+    return [`${formatPath(path)}: ${unionHints[String(path.at(-1))] ?? unionHints[String(path.at(-2))]}`]
+  }
+  return [`${formatPath(path)}: ${describeFault(issue)}`]
+}
+
+/** Replaces the checker's own phrases; those of this file stay. */
+function describeFault(issue: z.core.$ZodIssue): string {
+  if (issue.code === 'invalid_value') return `must be one of ${issue.values.map(String).join(', ')}`
+  if (!issue.message.startsWith('Invalid input')) return issue.message
+  if (issue.code !== 'invalid_type') return issue.message
+  return issue.message.endsWith('received undefined')
+    ? 'is missing'
+    : `must be ${nouns[issue.expected] ?? issue.expected}`
+}
+
+const nouns: Readonly<Record<string, string>> = {
+  string: 'a text (in YAML, put it in quotes)',
+  boolean: 'true or false',
+  array: 'a list',
+  object: 'an object with keys',
+}
+
+const unionHints: Readonly<Record<string, string>> = {
+  commits: 'must be a revision, a pseudo-version or { from: GLOB }',
+  source: 'must be github, gitlab, gitea, bitbucket, cgit or { home, dir, file }',
+}
+
+function isKeyIssue(issue: z.core.$ZodIssue): boolean {
+  return issue.code === 'unrecognized_keys'
+}
+
+/** Returns the keys that are allowed at a path. */
+function keysAt(path: Path): string[] {
+  const [first, , second] = path
+  if (first === undefined) return Object.keys(config)
+  if (first === 'accept') return Object.keys(acceptance)
+  if (second === 'directories') return Object.keys(directories)
+  if (second === 'source') return Object.keys(sourceTemplate)
+  if (second === 'commits') return Object.keys(commitsFrom)
+  return Object.keys(repository)
+}
+
+function formatPath(path: Path): string {
+  const text = path.map((key) => (typeof key === 'number' ? `[${key}]` : `.${String(key)}`)).join('')
+  return text === '' ? 'the file' : text.replace(/^\./, '')
+}
+
+function suggest(key: string, known: readonly string[]): string {
+  const [best] = known
+    .map((name) => ({ name, distance: distance(key.toLowerCase(), name.toLowerCase()) }))
+    .sort((a, b) => a.distance - b.distance)
+  const isNear = best !== undefined && best.distance <= Math.max(2, Math.floor(best.name.length / 3))
+  return isNear ? `, did you mean "${best.name}"?` : `; known are ${known.join(', ')}`
+}
+
+/** Returns how many letters must be added, removed or replaced to make one word of the other. */
+function distance(a: string, b: string): number {
+  let previous = Array.from({ length: b.length + 1 }, (_, index) => index)
+  for (const [row, letter] of [...a].entries()) {
+    const current = [row + 1]
+    for (const [column, other] of [...b].entries()) {
+      const replaced = (previous[column] ?? 0) + (letter === other ? 0 : 1)
+      current.push(Math.min(replaced, (previous[column + 1] ?? 0) + 1, (current[column] ?? 0) + 1))
+    }
+    previous = current
+  }
+  return previous.at(-1) ?? 0
+}

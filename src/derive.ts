@@ -1,0 +1,252 @@
+/**
+ * Deriving writes what follows from a repository's shard: for each module its
+ * list, @latest, the answers to revision queries, and its pages.
+ *
+ * A module's record, `-/modules/<path>.json`, is written last and says all that
+ * its files were made from. A record that is the same as on the site means that
+ * the files are, too, so that a new version costs the files of its own module.
+ *
+ * @see product.md, "Order of writing"
+ */
+
+import { readArchive } from './archive.ts'
+import { type ModuleEnumeration, retractedBy } from './enumerate.ts'
+import type { Shard } from './manifest.ts'
+import type {
+  ModulePath,
+  ModuleRecord,
+  ModuleRecordVersion,
+  PublishedVersion,
+  Repository,
+  RepositoryMeta,
+  Version,
+} from './model.ts'
+import { escapePath, escapeVersion } from './module/escape.ts'
+import { isPseudoVersion } from './module/pseudo.ts'
+import { sortVersions } from './module/version.ts'
+import type { Pressed } from './press.ts'
+import { type Html, html } from './render/html.ts'
+import { renderRootMeta } from './render/meta.ts'
+import {
+  renderModulePage,
+  renderPackagePage,
+  renderRootPage,
+  renderVersionPage,
+  versionDirectory,
+} from './render/pages.ts'
+import { latestFile, listFile, pageDirectory, pageFile, recordFile, versionFile } from './render/paths.ts'
+import { formatTime, renderList } from './render/proxy.ts'
+import { ownerOf, type Site } from './site.ts'
+import type { DirectoryStore } from './store/directory.ts'
+import { putFile } from './store/store.ts'
+import { headPrefix } from './tags.ts'
+
+/** Writes the derived files of a repository: those of modules that changed, or all of them. */
+export async function deriveRepository(
+  store: DirectoryStore,
+  site: Site,
+  pressed: Pressed,
+  mode: 'changed' | 'all',
+): Promise<void> {
+  const { repository } = pressed.survey
+  const modules = describeModules(repository, pressed)
+  const meta = renderRootMeta({ ...metaOf(repository, pressed.shard), ...urlOf(site) })
+  const paths = new Set<string>(modules.map((module) => module.path))
+  for (const module of modules) await deriveModule(store, site, module, paths, meta, mode)
+  const rootDirectory = pageDirectory(repository.root, site.settings.prefix)
+  if (paths.size > 0 && !paths.has(repository.root) && rootDirectory !== '') {
+    const page = renderRootPage(repository.root, [...paths].sort(), site.settings, meta)
+    await putFile(store, pageFile(rootDirectory), page)
+  }
+}
+
+function urlOf(site: Site): { readonly url?: string } {
+  const { url } = site.settings
+  return url === undefined ? {} : { url }
+}
+
+// ---- Records ----
+
+type Draft = Omit<ModuleRecord, 'packages'>
+
+/** Returns what is published of each module, without what only its zip tells. */
+function describeModules(repository: Repository, { shard, enumeration }: Pressed): Draft[] {
+  const byPath = new Map<ModulePath, PublishedVersion[]>()
+  for (const version of shard.versions.values()) {
+    byPath.set(version.path, [...(byPath.get(version.path) ?? []), version])
+  }
+  const meta = metaOf(repository, shard)
+  return [...byPath].map(([path, versions]) => {
+    const module = enumeration?.modules.find((each) => each.path === path)
+    return describeModule(path, meta, versions, module, shard)
+  })
+}
+
+function describeModule(
+  path: ModulePath,
+  repository: RepositoryMeta,
+  versions: readonly PublishedVersion[],
+  module: ModuleEnumeration | undefined,
+  shard: Shard,
+): Draft {
+  const byVersion = new Map<string, PublishedVersion>(versions.map((version) => [version.version, version]))
+  // Versions whose tag nothing is known of came from elsewhere, and stay listed.
+  const strangers = versions.filter(
+    ({ version, ref }) => !isPseudoVersion(version) && (ref === undefined || !shard.refs.has(ref)),
+  )
+  const listed = [...(module?.list ?? []), ...strangers.map((each) => each.version)]
+  const list = sortVersions([...new Set(listed)]).filter((version) => byVersion.has(version))
+  const latest = module?.latest ?? list.at(-1)
+  const retractions = module?.retractions ?? []
+  return {
+    path,
+    repository,
+    list: plainFirst(list),
+    ...(latest !== undefined && byVersion.has(latest) ? { latest } : {}),
+    queries: module?.queries ?? {},
+    ...(module?.deprecated === undefined ? {} : { deprecated: module.deprecated }),
+    versions: sortVersions(byVersion.keys()).flatMap((name) => {
+      const version = byVersion.get(name)
+      if (version === undefined) return []
+      const interval = retractions.find((retraction) => retractedBy([retraction])(name))
+      return [describeVersion(version, interval && (interval.rationale ?? ''))]
+    }),
+  }
+}
+
+/** Go lists what is compatible first, and "+incompatible" after it; their majors are higher, so that this is the order. */
+function plainFirst(list: readonly Version[]): Version[] {
+  const isIncompatible = (version: string) => version.endsWith('+incompatible')
+  return [...list.filter((each) => !isIncompatible(each)), ...list.filter(isIncompatible)]
+}
+
+function describeVersion(version: PublishedVersion, retracted: string | undefined): ModuleRecordVersion {
+  const { commit, ref, codeDir } = version
+  return {
+    version: version.version,
+    time: formatTime(version.time),
+    ...(commit === undefined ? {} : { commit }),
+    ...(ref === undefined ? {} : { ref }),
+    ...(codeDir ? { subdir: codeDir } : {}),
+    h1: version.h1,
+    goModH1: version.goModH1,
+    size: version.size,
+    ...(retracted === undefined ? {} : { retracted }),
+  }
+}
+
+function metaOf(repository: Repository, shard: Shard): RepositoryMeta {
+  const { root, web, subdir, source } = repository
+  const clone = repository.clone ?? shard.clone
+  const branch = shard.defaultHead?.slice(headPrefix.length)
+  return {
+    root,
+    ...(clone === undefined ? {} : { clone }),
+    ...(web === undefined ? {} : { web }),
+    subdir,
+    ...(branch === undefined ? {} : { branch }),
+    ...(source === undefined ? {} : { source }),
+  }
+}
+
+// ---- Files ----
+
+async function deriveModule(
+  store: DirectoryStore,
+  site: Site,
+  draft: Draft,
+  modules: ReadonlySet<string>,
+  meta: Html,
+  mode: 'changed' | 'all',
+): Promise<void> {
+  const file = await store.get(recordFile(draft.path))
+  const before =
+    file === undefined ? undefined : (JSON.parse(Buffer.from(file.body).toString('utf8')) as ModuleRecord)
+  if (mode === 'changed' && before !== undefined) {
+    const { packages: _, ...known } = before
+    if (JSON.stringify(known) === JSON.stringify(draft)) return
+  }
+  const record: ModuleRecord = { ...draft, packages: await findPackages(store, draft) }
+  await writeProxyFiles(store, record, before)
+  await writePages(store, site, record, mode === 'all' ? undefined : before, modules, meta)
+  await putFile(store, recordFile(draft.path), `${JSON.stringify(record)}\n`)
+}
+
+async function writeProxyFiles(
+  store: DirectoryStore,
+  record: ModuleRecord,
+  before: ModuleRecord | undefined,
+): Promise<void> {
+  const { path, latest, queries } = record
+  await putFile(store, listFile(path), renderList(record.list))
+  if (latest === undefined) await store.remove(latestFile(path))
+  else await copyInfo(store, path, latest, latestFile(path))
+  for (const [name, version] of Object.entries(queries))
+    await copyInfo(store, path, version, queryFile(path, name))
+  for (const name of Object.keys(before?.queries ?? {})) {
+    if (queries[name] === undefined) await store.remove(queryFile(path, name))
+  }
+}
+
+function queryFile(path: ModulePath, name: string): string {
+  const escaped = escapeVersion(name)
+  if (escaped === undefined) throw new Error(`${name} cannot be escaped.`)
+  return `${escapePath(path)}/@v/${escaped}.info`
+}
+
+/** A mutable answer is the bytes of the version's own .info, as it was published. */
+async function copyInfo(
+  store: DirectoryStore,
+  path: ModulePath,
+  version: string,
+  target: string,
+): Promise<void> {
+  const info = await store.get(versionFile(path, version, 'info'))
+  if (info !== undefined) await putFile(store, target, info.body)
+}
+
+async function writePages(
+  store: DirectoryStore,
+  site: Site,
+  record: ModuleRecord,
+  before: ModuleRecord | undefined,
+  modules: ReadonlySet<string>,
+  meta: Html,
+): Promise<void> {
+  const { prefix } = site.settings
+  const known = new Set(before?.versions.map((version) => version.version))
+  for (const version of record.versions) {
+    if (known.has(version.version)) continue
+    const page = renderVersionPage(record, version, site.settings, html``)
+    await putFile(store, pageFile(versionDirectory(record, version, site.settings)), page)
+  }
+  for (const path of record.packages) {
+    // The module's page beats the package's, and a page below another root is that root's.
+    if (path === record.path || modules.has(path) || ownerOf(site.roots, path) !== record.repository.root)
+      continue
+    await putFile(
+      store,
+      pageFile(pageDirectory(path, prefix)),
+      renderPackagePage(record, path, site.settings, meta),
+    )
+  }
+  const directory = pageDirectory(record.path, prefix)
+  if (directory !== '')
+    await putFile(store, pageFile(directory), renderModulePage(record, site.settings, meta))
+}
+
+/** Returns the import paths of the packages in the latest version, from the names in its zip. */
+async function findPackages(store: DirectoryStore, draft: Draft): Promise<string[]> {
+  const version = draft.latest ?? draft.versions.at(-1)?.version
+  if (version === undefined) return []
+  const { entries } = await readArchive(store.localPath(versionFile(draft.path, version, 'zip')))
+  const prefix = `${draft.path}@${version}/`
+  const dirs = new Set<string>()
+  for (const { name } of entries) {
+    const path = name.slice(prefix.length)
+    if (!path.endsWith('.go') || path.endsWith('_test.go')) continue
+    const dir = path.includes('/') ? path.slice(0, path.lastIndexOf('/')) : ''
+    if (!/(^|\/)([_.]|testdata(\/|$)|vendor(\/|$))/.test(dir)) dirs.add(dir)
+  }
+  return [...dirs].sort().map((dir) => (dir === '' ? draft.path : `${draft.path}/${dir}`))
+}

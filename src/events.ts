@@ -1,0 +1,41 @@
+/**
+ * What a flow tells while it works. The library never prints; the command line
+ * turns events into text or JSON lines.
+ *
+ * Pure: types and nothing else.
+ */
+
+import type { Problem } from './problem.ts'
+
+export interface ProgressEvent {
+  readonly type: 'progress'
+  readonly step: 'clone' | 'survey' | 'read' | 'pack' | 'derive' | 'index'
+  /** The root of the repository at hand. */
+  readonly repository?: string
+  /** What is done, for people. */
+  readonly message?: string
+  readonly done?: number
+  readonly total?: number
+}
+
+export interface VersionEvent {
+  readonly type: 'version'
+  readonly action: 'add' | 'keep' | 'refuse'
+  readonly module: string
+  readonly version: string
+}
+
+/** A problem, and whether the last run reported it already. */
+export interface ProblemEvent extends Problem {
+  readonly type: 'problem'
+  readonly known: boolean
+}
+
+export type ModpressEvent = ProgressEvent | VersionEvent | ProblemEvent
+
+export interface FlowOptions {
+  /** Is told of progress, versions and problems as they come. @default nobody */
+  readonly onEvent?: (event: ModpressEvent) => void
+  /** Stops the run between two files. The site stays whole. @default never */
+  readonly signal?: AbortSignal
+}

@@ -1,0 +1,278 @@
+/**
+ * Discovery turns the repositories of the settings into repositories on disk:
+ * patterns are matched, addresses are cloned into the cache, and what the
+ * settings leave open (clone address, web page, forge) is found out.
+ *
+ * A repository that cannot be had is a problem, and the others go on. Only a
+ * root that is used twice ends the run: whose modules they are would depend
+ * on the order of the list.
+ */
+
+import { readFile } from 'node:fs/promises'
+import { basename, join, relative, sep } from 'node:path'
+import fastGlob from 'fast-glob'
+import pLimit from 'p-limit'
+import {
+  derivedAddress,
+  forgeOf,
+  httpsAddress,
+  parseAddress,
+  shownAddress,
+  webOf,
+} from '../config/address.ts'
+import { findTop } from '../config/file.ts'
+import { checkRoot, type RepositorySettings, type Settings } from '../config/schema.ts'
+import type { ModulePath, Repository } from '../model.ts'
+import { isPseudoVersion } from '../module/pseudo.ts'
+import { FatalError, type Problem, problem } from '../problem.ts'
+import { openCloner } from './clone.ts'
+import type { Environment } from './credentials.ts'
+import { locateRepository } from './location.ts'
+
+export { findGit } from './remote.ts'
+
+export interface DiscoverEvent {
+  readonly type: 'progress'
+  readonly step: 'clone'
+  /** The root of the repository that is cloned or fetched. */
+  readonly repository: string
+  readonly message: string
+}
+
+export interface DiscoverOptions {
+  /** Tokens and the settings of git are read from it. */
+  readonly env: Environment
+  readonly onEvent?: (event: DiscoverEvent) => void
+  readonly signal?: AbortSignal
+}
+
+export interface Discovery {
+  /** In the order of their roots. */
+  readonly repositories: readonly Repository[]
+  readonly problems: readonly Problem[]
+}
+
+/** Finds and clones the repositories of the settings. Throws a FatalError where a root is used twice. */
+export async function discoverRepositories(settings: Settings, options: DiscoverOptions): Promise<Discovery> {
+  const matched = await Promise.all(settings.repositories.map(matchDirectories))
+  const candidates = matched.flat().sort((a, b) => compare(a.root, b.root))
+  checkRootsOnce(candidates)
+
+  const findings = await locateAll(settings, candidates, options)
+  const sums = await readSums(settings)
+  const roots = candidates.map((candidate) => candidate.root)
+  return {
+    repositories: findings.flatMap(({ found }) =>
+      found === undefined ? [] : [complete(settings, found, sums, roots)],
+    ),
+    problems: findings.flatMap((finding) => finding.problem ?? []),
+  }
+}
+
+/** One repository of the settings, with its templates filled in. */
+interface Candidate {
+  readonly root: string
+  readonly settings: RepositorySettings
+  /** Absent: to be cloned. */
+  readonly dir?: string
+}
+
+interface Located extends Candidate {
+  readonly dir: string
+  readonly address?: string
+  readonly originUrl?: string
+}
+
+interface Finding {
+  readonly found?: Located
+  readonly problem?: Problem
+}
+
+async function matchDirectories(settings: RepositorySettings): Promise<readonly Candidate[]> {
+  const { root, dir, glob, clone, web } = settings
+  if (dir === undefined) return [{ root, settings }]
+  if (glob === undefined) return [{ root, settings, dir }]
+  const matches = await fastGlob(glob, {
+    cwd: dir,
+    onlyDirectories: true,
+    suppressErrors: true,
+    // What lies inside a repository's own files is no other repository.
+    ignore: ['**/.git', '**/*.git/*'],
+  })
+  const dirs = matches.map((match) => join(dir, match))
+  // Among the matches of a pattern there may be anything.
+  const tops = await Promise.all(dirs.map(findTop))
+  return dirs
+    .filter((match, index) => tops[index] === match)
+    .map((match) => {
+      const fill = filler(dir, match)
+      const filled = {
+        ...settings,
+        ...(clone === undefined ? {} : { clone: fill(clone) }),
+        ...(web === undefined ? {} : { web: fill(web) }),
+      }
+      return { root: fill(root), settings: filled, dir: match }
+    })
+}
+
+/** Returns what puts the name and the path of a directory into a template. */
+function filler(base: string, dir: string): (template: string) => string {
+  const name = basename(dir).replace(/\.git$/, '')
+  const path = relative(base, dir)
+    .split(sep)
+    .join('/')
+    .replace(/\.git$/, '')
+  return (template) =>
+    template.replaceAll(/\{(name|path)\}/g, (_, key: string) => (key === 'name' ? name : path))
+}
+
+function checkRootsOnce(candidates: readonly Candidate[]): void {
+  for (const [index, { root, ...candidate }] of candidates.entries()) {
+    const next = candidates[index + 1]
+    if (next?.root !== root) continue
+    const message = `The root ${root} is used twice: by ${nameOf(candidate)} and by ${nameOf(next)}.`
+    const hint = 'Give each repository a root of its own, or leave one of them out.'
+    throw new FatalError(problem('config-invalid', { repository: root }, message, hint))
+  }
+}
+
+function nameOf({ dir, settings }: Pick<Candidate, 'dir' | 'settings'>): string {
+  const { clone = 'the address that its root gives' } = settings
+  return dir ?? shownAddress(clone) ?? clone
+}
+
+async function locateAll(
+  settings: Settings,
+  candidates: readonly Candidate[],
+  { env, onEvent, signal }: DiscoverOptions,
+): Promise<readonly Finding[]> {
+  const isRemote = candidates.some(({ dir }) => dir === undefined)
+  const cloner = isRemote
+    ? await openCloner(settings, { env, ...(signal === undefined ? {} : { signal }) })
+    : undefined
+  const limit = pLimit(Math.max(1, Math.min(settings.jobs, 8)))
+  const locate = async (candidate: Candidate): Promise<Finding> => {
+    signal?.throwIfAborted()
+    const { root, dir } = candidate
+    const reason = checkRoot(root)
+    if (reason !== undefined) {
+      const message = `${nameOf(candidate)} gives the root ${root}: ${reason}.`
+      return { problem: problem('module-path-invalid', { repository: root }, message) }
+    }
+    if (dir !== undefined) return locateClone(candidate, dir)
+    const address = candidate.settings.clone ?? derivedAddress(root)
+    onEvent?.({
+      type: 'progress',
+      step: 'clone',
+      repository: root,
+      message: shownAddress(address) ?? address,
+    })
+    const clone = await cloner?.(address, root)
+    if (clone?.dir === undefined) return clone ?? {}
+    return { ...clone, found: { ...candidate, dir: clone.dir, address } }
+  }
+  return Promise.all(candidates.map((candidate) => limit(locate, candidate)))
+}
+
+async function locateClone(candidate: Candidate, dir: string): Promise<Finding> {
+  const location = await locateRepository(dir, { repository: candidate.root })
+  if ('severity' in location) return { problem: location }
+  const { originUrl } = location
+  return { found: { ...candidate, dir, ...(originUrl === undefined ? {} : { originUrl }) } }
+}
+
+function complete(
+  site: Settings,
+  { root, dir, address, originUrl, settings }: Located,
+  sums: ReadonlyMap<string, readonly Sum[]>,
+  roots: readonly string[],
+): Repository {
+  const clone = chooseClone(site, root, settings.clone, originUrl)
+  const web = settings.web ?? (clone === undefined ? undefined : webOf(clone))
+  const host = [web, clone].flatMap((text) => (text === undefined ? [] : (parseAddress(text)?.host ?? [])))
+  const source = settings.source ?? host.map(forgeOf).find((forge) => forge !== undefined)
+  const { subdir, directories, versions, defaultBranch, branches } = settings
+  return {
+    root: root as ModulePath, // It has passed checkRoot.
+    dir,
+    subdir,
+    directories,
+    branches,
+    commits: chooseCommits(root, settings.commits, sums, roots),
+    ...(address === undefined ? {} : { address }),
+    ...(clone === undefined ? {} : { clone }),
+    ...(web === undefined ? {} : { web }),
+    ...(versions === undefined ? {} : { versions }),
+    ...(defaultBranch === undefined ? {} : { defaultBranch }),
+    ...(source === undefined ? {} : { source }),
+  }
+}
+
+/**
+ * Returns the address to show: the configured one, else the origin of the user's clone as https, else what go
+ * derives from the root, but on the site's own host, where there is no git. A local address counts as none.
+ */
+function chooseClone(
+  { prefix }: Settings,
+  root: string,
+  configured: string | undefined,
+  originUrl: string | undefined,
+): string | undefined {
+  const shown = configured === undefined ? undefined : shownAddress(configured)
+  if (shown !== undefined) return shown
+  const origin = originUrl === undefined ? undefined : httpsAddress(originUrl)
+  if (origin !== undefined) return origin
+  const isOwn = prefix !== undefined && root.split('/')[0] === prefix.split('/')[0]
+  return isOwn ? undefined : derivedAddress(root)
+}
+
+/** A line of a go.sum file whose version is a pseudo-version. */
+interface Sum {
+  readonly module: string
+  readonly version: string
+}
+
+/** Reads the go.sum files of the settings, by pattern. */
+async function readSums({ base, repositories }: Settings): Promise<ReadonlyMap<string, readonly Sum[]>> {
+  const patterns = repositories.flatMap(({ commits }) =>
+    commits.flatMap((commit) => (typeof commit === 'string' ? [] : [commit.from])),
+  )
+  const entries = [...new Set(patterns)].map(async (pattern) => {
+    const files = await fastGlob(pattern, { cwd: base, absolute: true, suppressErrors: true })
+    const texts = await Promise.all(files.map((file) => readFile(file, 'utf8').catch(() => '')))
+    return [pattern, texts.flatMap(parseSums)] as const
+  })
+  return new Map(await Promise.all(entries))
+}
+
+function parseSums(text: string): readonly Sum[] {
+  return text.split('\n').flatMap((line) => {
+    const [module = '', versionAndFile = '', hash = ''] = line.trim().split(/\s+/)
+    const version = versionAndFile.replace(/\/go\.mod$/, '')
+    return hash.startsWith('h1:') && isPseudoVersion(version) ? [{ module, version }] : []
+  })
+}
+
+/** Returns the configured revisions as written, and those pseudo-versions in go.sum files that are this root's. */
+function chooseCommits(
+  root: string,
+  commits: RepositorySettings['commits'],
+  sums: ReadonlyMap<string, readonly Sum[]>,
+  roots: readonly string[],
+): readonly string[] {
+  const owner = (module: string) =>
+    roots
+      .filter((each) => module === each || module.startsWith(`${each}/`))
+      .reduce((best, each) => (each.length > best.length ? each : best), '')
+  const chosen = commits.flatMap((commit) => {
+    if (typeof commit === 'string') return [commit]
+    const own = (sums.get(commit.from) ?? []).filter(({ module }) => owner(module) === root)
+    return own.map(({ module, version }) => `${module}@${version}`).sort(compare)
+  })
+  return [...new Set(chosen)]
+}
+
+function compare(a: string, b: string): number {
+  if (a === b) return 0
+  return a < b ? -1 : 1
+}

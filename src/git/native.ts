@@ -1,0 +1,330 @@
+/**
+ * The answers from one long-lived `git cat-file --batch` process.
+ *
+ * Requests are written ahead of the answers, so that git and this process
+ * work at the same time. Every content is hashed and compared with its id.
+ * A damaged object can end git's process: then that object is to blame, and
+ * a new process goes on with the next.
+ */
+
+import { type ChildProcessByStdio, spawn } from 'node:child_process'
+import { createHash } from 'node:crypto'
+import type { Readable, Writable } from 'node:stream'
+import type { Oid } from '../model.ts'
+import type { GitLocation } from './location.ts'
+import {
+  type GitObject,
+  hashObject,
+  ObjectError,
+  type ObjectStat,
+  type ObjectType,
+  RepositoryError,
+} from './object.ts'
+import { type Borrower, borrowObjects } from './process.ts'
+import type { OpenRepository } from './repository.ts'
+import { readTar } from './tar.ts'
+
+/** Opens a repository for reading by the git command. Throws RepositoryError where git cannot be run. */
+export async function openNative(location: GitLocation): Promise<OpenRepository> {
+  const borrower = await borrowObjects(location)
+  const contents = new Batch(borrower, ['cat-file', '--batch'], 'contents')
+  const headers = new Batch(borrower, ['cat-file', '--batch-check'], 'headers')
+  return {
+    reader: 'native',
+    hash: location.hash,
+    read: async (oid) => {
+      const { type, content } = await contents.request(oid)
+      if (hashObject(type, content, location.hash) !== oid)
+        throw corrupt(oid, 'Its content does not fit its id.')
+      return { oid, type, content } satisfies GitObject
+    },
+    stat: (oids) =>
+      Promise.all(
+        oids.map(async (oid): Promise<ObjectStat | undefined> => {
+          try {
+            const { type, size } = await headers.request(oid)
+            return { type, size }
+          } catch (error) {
+            if (error instanceof ObjectError) return undefined
+            throw error
+          }
+        }),
+      ),
+    stream: (oid) => streamBlob(borrower, oid, location.hash),
+    ancestors: (commit, wanted) => walkAncestors(borrower, commit, wanted),
+    findAncestor: (tip, digits) => findAncestor(borrower, tip, digits),
+    archive: (commit, paths) => archivePaths(borrower, commit, paths),
+    close: async () => {
+      await Promise.all([contents.close(), headers.close()])
+      await borrower.remove()
+    },
+  }
+}
+
+function corrupt(oid: Oid, why: string): ObjectError {
+  return new ObjectError(oid, 'corrupt', `The object ${oid} is damaged. ${why}`)
+}
+
+interface Answer {
+  readonly type: ObjectType
+  readonly size: number
+  readonly content: Uint8Array
+}
+
+interface Request {
+  readonly oid: Oid
+  readonly resolve: (answer: Answer) => void
+  readonly reject: (error: Error) => void
+}
+
+type BatchProcess = ChildProcessByStdio<Writable, Readable, Readable>
+
+/** A `cat-file` process that answers in the order of the requests, and is started again when it dies. */
+class Batch {
+  readonly #borrower: Borrower
+  readonly #args: readonly string[]
+  readonly #mode: 'contents' | 'headers'
+  #child: BatchProcess | undefined
+  #queue: Request[] = []
+  #first = 0
+  #outgoing = ''
+  #complaint = ''
+  // What is read of the answer at hand: its header, then its content.
+  #pending: Buffer[] = []
+  #pendingBytes = 0
+  #header: { readonly type: ObjectType; readonly size: number } | undefined
+
+  constructor(borrower: Borrower, args: readonly string[], mode: 'contents' | 'headers') {
+    this.#borrower = borrower
+    this.#args = args
+    this.#mode = mode
+  }
+
+  request(oid: Oid): Promise<Answer> {
+    return new Promise((resolve, reject) => {
+      this.#queue.push({ oid, resolve, reject })
+      this.#send(oid)
+    })
+  }
+
+  async close(): Promise<void> {
+    const child = this.#child
+    this.#child = undefined
+    if (child === undefined || child.exitCode !== null) return
+    const closed = new Promise((resolve) => child.once('close', resolve))
+    child.stdin.end()
+    child.kill()
+    await closed
+  }
+
+  /** Requests of one turn of the event loop leave in one write. */
+  #send(oid: Oid): void {
+    const child = this.#child ?? this.#start()
+    if (this.#outgoing === '') {
+      queueMicrotask(() => {
+        const text = this.#outgoing
+        this.#outgoing = ''
+        child.stdin.write(text)
+      })
+    }
+    this.#outgoing += `${oid}\n`
+  }
+
+  #start(): BatchProcess {
+    const child = spawn('git', this.#args, { env: this.#borrower.env, stdio: ['pipe', 'pipe', 'pipe'] })
+    this.#child = child
+    this.#pending = []
+    this.#pendingBytes = 0
+    this.#header = undefined
+    this.#complaint = ''
+    child.stdin.on('error', () => {}) // EPIPE: the process has died, and "close" says so
+    child.stderr.setEncoding('utf8').on('data', (text: string) => {
+      this.#complaint = (this.#complaint + text).slice(-2000)
+    })
+    child.stdout.on('data', (chunk: Buffer) => this.#take(chunk))
+    child.once('error', (error) =>
+      this.#fail(new RepositoryError('needs-git', `git cannot be run: ${error.message}`)),
+    )
+    child.once('close', () => {
+      if (this.#child === child) this.#restart()
+    })
+    return child
+  }
+
+  #next(): Request | undefined {
+    const request = this.#queue[this.#first]
+    this.#first++
+    if (this.#first > 1024 && this.#first * 2 > this.#queue.length) {
+      this.#queue = this.#queue.slice(this.#first)
+      this.#first = 0
+    }
+    return request
+  }
+
+  #take(chunk: Buffer): void {
+    let rest = chunk
+    while (rest.length > 0) {
+      if (this.#header === undefined) {
+        const end = rest.indexOf(10)
+        if (end < 0) {
+          this.#pending.push(rest)
+          return
+        }
+        const line = Buffer.concat([...this.#pending, rest.subarray(0, end)]).toString('latin1')
+        this.#pending = []
+        rest = rest.subarray(end + 1)
+        this.#readHeader(line)
+        continue
+      }
+      // The content is followed by a newline of git's own.
+      const { size } = this.#header
+      const needed = size + 1 - this.#pendingBytes
+      if (rest.length < needed) {
+        this.#pending.push(rest)
+        this.#pendingBytes += rest.length
+        return
+      }
+      const last = rest.subarray(0, needed)
+      const whole = this.#pendingBytes === 0 ? last : Buffer.concat([...this.#pending, last])
+      const header = this.#header
+      this.#pending = []
+      this.#pendingBytes = 0
+      this.#header = undefined
+      rest = rest.subarray(needed)
+      this.#next()?.resolve({ ...header, content: whole.subarray(0, size) })
+    }
+  }
+
+  #readHeader(line: string): void {
+    const match = /^[0-9a-f]+ (commit|tree|blob|tag) (\d+)$/.exec(line)
+    if (match === null) {
+      const request = this.#next()
+      if (request === undefined) return
+      const isMissing = line.endsWith(' missing')
+      const why = isMissing
+        ? `The object ${request.oid} is missing.`
+        : `The object ${request.oid} is damaged: ${line}`
+      request.reject(new ObjectError(request.oid, isMissing ? 'missing' : 'corrupt', why))
+      return
+    }
+    const header = { type: match[1] as ObjectType, size: Number(match[2]) }
+    if (this.#mode === 'contents') this.#header = header
+    else this.#next()?.resolve({ ...header, content: new Uint8Array() })
+  }
+
+  /** The process died of the object that it was asked for first. The others are asked for again. */
+  #restart(): void {
+    const complaint = this.#complaint.trim().split('\n').at(-1) ?? ''
+    this.#child = undefined
+    this.#outgoing = ''
+    const [blamed, ...waiting] = this.#queue.slice(this.#first)
+    this.#queue = waiting
+    this.#first = 0
+    blamed?.reject(corrupt(blamed.oid, `git says: ${complaint}`))
+    for (const request of waiting) this.#send(request.oid)
+  }
+
+  #fail(error: Error): void {
+    const waiting = this.#queue.slice(this.#first)
+    this.#child = undefined
+    this.#queue = []
+    this.#first = 0
+    for (const request of waiting) request.reject(error)
+  }
+}
+
+/** Runs git to its end. Yields what it prints; afterwards throws `onFailure`'s error if it failed. */
+async function* runGit(
+  borrower: Borrower,
+  args: readonly string[],
+  onFailure: (complaint: string) => Error,
+): AsyncGenerator<Buffer> {
+  const child = spawn('git', args, { env: borrower.env, stdio: ['ignore', 'pipe', 'pipe'] })
+  let complaint = ''
+  child.stderr.setEncoding('utf8').on('data', (text: string) => {
+    complaint = (complaint + text).slice(-2000)
+  })
+  const closed = new Promise<number | null>((resolve, reject) => {
+    child.once('error', (error) =>
+      reject(new RepositoryError('needs-git', `git cannot be run: ${error.message}`)),
+    )
+    child.once('close', resolve)
+  })
+  closed.catch(() => {}) // awaited below, unless the reader stops early
+  try {
+    yield* child.stdout as AsyncIterable<Buffer>
+    if ((await closed) !== 0) throw onFailure(complaint.trim())
+  } finally {
+    child.kill()
+  }
+}
+
+async function* streamBlob(
+  borrower: Borrower,
+  oid: Oid,
+  algorithm: 'sha1' | 'sha256',
+): AsyncGenerator<Uint8Array> {
+  const hash = createHash(algorithm)
+  const size = runGit(borrower, ['cat-file', '-s', oid], (complaint) => corrupt(oid, complaint))
+  let digits = ''
+  for await (const chunk of size) digits += chunk.toString('latin1')
+  hash.update(`blob ${digits.trim()}\0`)
+  for await (const chunk of runGit(borrower, ['cat-file', 'blob', oid], (complaint) =>
+    corrupt(oid, complaint),
+  )) {
+    hash.update(chunk)
+    yield chunk
+  }
+  if (hash.digest('hex') !== oid) throw corrupt(oid, 'Its content does not fit its id.')
+}
+
+async function walkAncestors(
+  borrower: Borrower,
+  commit: Oid,
+  wanted: ReadonlySet<Oid>,
+): Promise<ReadonlySet<Oid>> {
+  const found = new Set<Oid>()
+  if (wanted.size === 0) return found
+  for await (const oid of history(borrower, commit)) {
+    if (wanted.has(oid)) found.add(oid)
+    if (found.size === wanted.size) break
+  }
+  return found
+}
+
+async function findAncestor(borrower: Borrower, tip: Oid, digits: string): Promise<Oid | undefined> {
+  for await (const oid of history(borrower, tip)) if (oid.startsWith(digits)) return oid
+  return undefined
+}
+
+/** Yields the ids of a commit and all its ancestors. */
+async function* history(borrower: Borrower, tip: Oid): AsyncGenerator<Oid> {
+  const onFailure = (complaint: string) =>
+    new ObjectError(tip, 'missing', `The history of ${tip} is not whole: ${complaint}`)
+  let rest = ''
+  for await (const chunk of runGit(borrower, ['rev-list', '--end-of-options', tip], onFailure)) {
+    const lines = (rest + chunk.toString('latin1')).split('\n')
+    rest = lines.pop() ?? ''
+    yield* lines as Oid[]
+  }
+}
+
+/** Paths go by in pieces, so that no command line grows too long. */
+const pathsInOneRun = 500
+
+async function archivePaths(
+  borrower: Borrower,
+  commit: Oid,
+  paths: readonly string[],
+): Promise<ReadonlyMap<string, Uint8Array>> {
+  const files = new Map<string, Uint8Array>()
+  for (let start = 0; start < paths.length; start += pathsInOneRun) {
+    const some = paths.slice(start, start + pathsInOneRun)
+    const settings = ['-c', 'core.autocrlf=input', '-c', 'core.eol=lf']
+    const args = [...settings, 'archive', '--format=tar', '--end-of-options', commit, '--', ...some]
+    const failed = (complaint: string) =>
+      new ObjectError(commit, 'corrupt', `git archive of ${commit}: ${complaint}`)
+    for await (const { name, content } of readTar(runGit(borrower, args, failed))) files.set(name, content)
+  }
+  return files
+}

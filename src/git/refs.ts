@@ -1,0 +1,387 @@
+/**
+ * Lists the refs of a repository by reading its files: packed-refs and the
+ * loose ones, which win. No git process runs and no object is opened, so that
+ * one broken ref costs itself and nothing else, where `git for-each-ref` would
+ * give up on all of them.
+ *
+ * Tags and heads count and nothing else does, because the go command sees no
+ * more of a remote. In a clone, the heads of the remote are those below
+ * refs/remotes/origin; what the user has checked out says nothing of them.
+ *
+ * The rules are those of git's refs/files-backend.c. A name that git would not
+ * allow is reported, and never used as a path.
+ */
+
+import { constants, type Dirent } from 'node:fs'
+import { lstat, open, readdir, readFile, readlink, realpath } from 'node:fs/promises'
+import { join, sep } from 'node:path'
+import pLimit, { type LimitFunction } from 'p-limit'
+import type { Oid, Ref } from '../model.ts'
+import { type Problem, type ProblemPlace, problem } from '../problem.ts'
+import type { GitLocation } from './location.ts'
+import { parseOid, RepositoryError } from './object.ts'
+
+export interface RefListing {
+  /** "refs/tags/…", in the order of their bytes. */
+  readonly tags: readonly Ref[]
+  /** "refs/heads/…" as the remote names them, in the order of their bytes. */
+  readonly heads: readonly Ref[]
+  /** The full name of the default head, one of `heads`; configuration and CI may know better. */
+  readonly defaultHead?: string
+  /** What names it: the remote's HEAD, the repository's own, or that there is no other head. */
+  readonly defaultHeadBy?: 'remote' | 'head' | 'only'
+  /** What HEAD names, "refs/heads/main", whether that exists or not; absent where it is detached. */
+  readonly headSymbolic?: string
+  /** What HEAD points to: in a work tree, what is checked out. */
+  readonly checkedOut?: Oid
+  readonly problems: readonly Problem[]
+}
+
+/** Returns the tags and heads of a repository. Throws RepositoryError where they cannot be listed at all. */
+export async function readRefs(location: GitLocation, place: ProblemPlace): Promise<RefListing> {
+  const reader = new RefReader(location)
+  const packed = await reader.readPacked()
+  const [tags, local, remote, head, remoteHead] = await Promise.all([
+    reader.list('refs/tags/'),
+    reader.list('refs/heads/'),
+    reader.list(remotePrefix),
+    reader.readFile(join(location.gitDir, 'HEAD')),
+    reader.readRaw(`${remotePrefix}HEAD`),
+  ])
+  remote.delete(`${remotePrefix}HEAD`)
+  const isClone = remote.size > 0
+  const names = [...tags, ...(isClone ? remote : local)]
+  const values = await Promise.all(names.map((name) => reader.resolve(name)))
+
+  const found: Ref[] = []
+  const problems = packed.map(({ message, ref }) =>
+    problem('ref-broken', { ...place, ...(ref && { ref }) }, message),
+  )
+  for (const [index, name] of names.entries()) {
+    const value = values[index]
+    const shown =
+      isClone && name.startsWith(remotePrefix) ? `refs/heads/${name.slice(remotePrefix.length)}` : name
+    if (value?.kind === 'oid') found.push({ name: shown, oid: value.oid })
+    else if (value !== undefined) {
+      problems.push(problem('ref-broken', { ...place, ref: printable(name) }, brokenMessage(name, value)))
+    }
+  }
+  if (head?.kind === 'broken') {
+    problems.push(problem('ref-broken', { ...place, ref: 'HEAD' }, brokenMessage('HEAD', head)))
+  }
+  found.sort((a, b) => compareBytes(a.name, b.name))
+  const heads = found.filter((ref) => ref.name.startsWith('refs/heads/'))
+  const headSymbolic = head?.kind === 'symbolic' ? head.target : undefined
+  const checkedOut = headSymbolic === undefined ? head : await reader.resolve(headSymbolic)
+  return {
+    tags: found.filter((ref) => ref.name.startsWith('refs/tags/')),
+    heads,
+    ...chooseDefault(heads, isClone, remoteHead, headSymbolic),
+    ...(headSymbolic !== undefined && { headSymbolic }),
+    ...(checkedOut?.kind === 'oid' && { checkedOut: checkedOut.oid }),
+    problems: problems.sort((a, b) => compareBytes(a.ref ?? '', b.ref ?? '')),
+  }
+}
+
+const remotePrefix = 'refs/remotes/origin/'
+
+function chooseDefault(
+  heads: readonly Ref[],
+  isClone: boolean,
+  remoteHead: RawRef | undefined,
+  headSymbolic: string | undefined,
+): Pick<RefListing, 'defaultHead' | 'defaultHeadBy'> {
+  const has = (name: string) => heads.some((head) => head.name === name)
+  if (isClone && remoteHead?.kind === 'symbolic' && remoteHead.target.startsWith(remotePrefix)) {
+    const defaultHead = `refs/heads/${remoteHead.target.slice(remotePrefix.length)}`
+    if (has(defaultHead)) return { defaultHead, defaultHeadBy: 'remote' }
+  }
+  if (!isClone && headSymbolic !== undefined && has(headSymbolic)) {
+    return { defaultHead: headSymbolic, defaultHeadBy: 'head' }
+  }
+  const [only, ...others] = heads
+  return only !== undefined && others.length === 0 ? { defaultHead: only.name, defaultHeadBy: 'only' } : {}
+}
+
+/** What one ref says, as far as its own file or line goes. */
+type RawRef =
+  | { readonly kind: 'oid'; readonly oid: Oid }
+  | { readonly kind: 'symbolic'; readonly target: string }
+  | { readonly kind: 'broken'; readonly reason: string }
+
+interface PackedFault {
+  readonly ref?: string
+  readonly message: string
+}
+
+class RefReader {
+  readonly #location: GitLocation
+  readonly #packed = new Map<string, RawRef>()
+  readonly #raw = new Map<string, Promise<RawRef | undefined>>()
+  /** The loose refs of the listed directories: a name that is not here has no file. */
+  readonly #loose = new Set<string>()
+  readonly #limit: LimitFunction = pLimit(16)
+
+  constructor(location: GitLocation) {
+    this.#location = location
+  }
+
+  /** Reads packed-refs, whose good lines are kept, and returns what is wrong with the others. */
+  async readPacked(): Promise<readonly PackedFault[]> {
+    let text: string
+    try {
+      // Bytes as they are: only names that are not ASCII, which are rare, are decoded one by one.
+      text = await readFile(join(this.#location.commonDir, 'packed-refs'), 'latin1')
+    } catch (error) {
+      if (isAbsent(error)) return []
+      throw unreadable('packed-refs', error)
+    }
+    const { hash } = this.#location
+    const digits = hash === 'sha1' ? 40 : 64
+    const faults: PackedFault[] = []
+    let number = 0
+    for (let at = 0; at < text.length; ) {
+      const newline = text.indexOf('\n', at)
+      const end = newline < 0 ? text.length : newline
+      const line = text.slice(at, end)
+      at = end + 1
+      number++
+      if (line.startsWith('#') || line === '') continue
+      if (line.startsWith('^') && parseOid(line.slice(1).trimEnd(), hash) !== undefined) continue
+      const oid = line[digits] === ' ' ? parseOid(line.slice(0, digits), hash) : undefined
+      if (oid === undefined) {
+        faults.push({ message: `Line ${number} of packed-refs is not one that git writes: ${quote(line)}.` })
+        continue
+      }
+      const name = decodeName(line.slice(digits + 1).trimEnd())
+      if (name === undefined) continue
+      if (!isRefName(name)) {
+        faults.push({
+          ref: printable(name),
+          message: `The name ${quote(name)} in packed-refs is not allowed.`,
+        })
+      } else {
+        this.#packed.set(name, directRef(oid))
+      }
+    }
+    if (faults.length <= maximumFaults) return faults
+    const rest = {
+      message: `packed-refs has ${faults.length - maximumFaults} more lines that are not understood.`,
+    }
+    return [...faults.slice(0, maximumFaults), rest]
+  }
+
+  /** Returns the names of all refs below a prefix, loose or packed. Names that git would not allow are among them. */
+  async list(prefix: string): Promise<Set<string>> {
+    const names = new Set<string>()
+    await this.#walk(join(this.#location.commonDir, prefix), prefix, names, 0)
+    for (const name of names) this.#loose.add(name)
+    for (const name of this.#packed.keys()) {
+      if (name.startsWith(prefix)) names.add(name)
+    }
+    return names
+  }
+
+  /** Returns what a ref names in the end; undefined where it turned out to be no ref. */
+  async resolve(name: string): Promise<Exclude<RawRef, { kind: 'symbolic' }> | undefined> {
+    let at = name
+    for (let depth = 0; depth < maximumSymbolicDepth; depth++) {
+      const value = await this.readRaw(at)
+      if (value === undefined) {
+        return at === name
+          ? undefined
+          : { kind: 'broken', reason: `it names ${quote(at)}, which does not exist` }
+      }
+      if (value.kind !== 'symbolic') return value
+      at = value.target
+    }
+    return { kind: 'broken', reason: 'it names another ref, which names another, and so on without an end' }
+  }
+
+  /** Returns what the ref itself says, from its file or else from packed-refs; undefined where there is neither. */
+  readRaw(name: string): Promise<RawRef | undefined> {
+    const known = this.#raw.get(name)
+    if (known !== undefined) return known
+    const read = this.#readRaw(name)
+    this.#raw.set(name, read)
+    return read
+  }
+
+  async #readRaw(name: string): Promise<RawRef | undefined> {
+    if (!isRefName(name)) return { kind: 'broken', reason: 'git does not allow the name' }
+    const isListed = listedPrefixes.some((prefix) => name.startsWith(prefix))
+    if (isListed && this.#packed.has(name) && !this.#loose.has(name)) return this.#packed.get(name)
+    const loose = await this.#limit(() => this.readFile(join(this.#location.commonDir, name)))
+    return loose ?? this.#packed.get(name)
+  }
+
+  /** Reads a loose ref, or HEAD; undefined where there is no such file. */
+  async readFile(path: string): Promise<RawRef | undefined> {
+    try {
+      const file = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK)
+      try {
+        if (!(await file.stat()).isFile()) return undefined
+        const buffer = Buffer.allocUnsafe(maximumRefBytes)
+        const { bytesRead } = await file.read(buffer, 0, maximumRefBytes, 0)
+        return parseRef(buffer.toString('latin1', 0, bytesRead), this.#location)
+      } finally {
+        await file.close()
+      }
+    } catch (error) {
+      if (isAbsent(error)) return undefined
+      if (isSymlinkRefused(error)) return this.#readLink(path)
+      return { kind: 'broken', reason: `its file cannot be read (${codeOf(error)})` }
+    }
+  }
+
+  // Before 1.5 git wrote symbolic refs as symbolic links. Any other link is followed, if it stays inside.
+  async #readLink(path: string): Promise<RawRef | undefined> {
+    try {
+      const target = await readlink(path)
+      if (target.startsWith('refs/') && isRefName(target)) return { kind: 'symbolic', target }
+      const real = await realpath(path)
+      if (!(await this.#isInside(real))) {
+        return { kind: 'broken', reason: 'it is a symbolic link to a file outside of the git directory' }
+      }
+      return (await lstat(real)).isFile() ? await this.readFile(real) : undefined
+    } catch (error) {
+      return { kind: 'broken', reason: `it is a symbolic link that leads nowhere (${codeOf(error)})` }
+    }
+  }
+
+  async #isInside(real: string): Promise<boolean> {
+    const roots = await Promise.all([realpath(this.#location.commonDir), realpath(this.#location.gitDir)])
+    return roots.some((root) => real.startsWith(root + sep))
+  }
+
+  async #walk(dir: string, prefix: string, names: Set<string>, depth: number): Promise<void> {
+    let entries: readonly Dirent[]
+    try {
+      entries = await this.#limit(() => readdir(dir, { withFileTypes: true }))
+    } catch (error) {
+      if (isAbsent(error)) return
+      throw unreadable(prefix, error)
+    }
+    const directories: string[] = []
+    for (const entry of entries) {
+      // What git passes over in silence too; and names whose bytes are not UTF-8, which no version can have.
+      if (entry.name.startsWith('.') || entry.name.endsWith('.lock') || entry.name.includes('\uFFFD'))
+        continue
+      const name = `${prefix}${entry.name}`
+      if (
+        entry.isDirectory() ||
+        (entry.isSymbolicLink() && (await this.#isDirectoryLink(join(dir, entry.name))))
+      ) {
+        if (depth < maximumDirectoryDepth) directories.push(entry.name)
+      } else {
+        names.add(name)
+      }
+    }
+    await Promise.all(
+      directories.map((name) => this.#walk(join(dir, name), `${prefix}${name}/`, names, depth + 1)),
+    )
+  }
+
+  async #isDirectoryLink(path: string): Promise<boolean> {
+    try {
+      const real = await realpath(path)
+      return (await lstat(real)).isDirectory() && (await this.#isInside(real))
+    } catch {
+      return false
+    }
+  }
+}
+
+const listedPrefixes = ['refs/tags/', 'refs/heads/', remotePrefix]
+const maximumSymbolicDepth = 5
+const maximumDirectoryDepth = 64
+const maximumFaults = 20
+const maximumRefBytes = 8192
+
+// The text is bytes. "ref: " and a name, or an id, after which anything may follow a blank.
+function parseRef(text: string, location: GitLocation): RawRef {
+  const trimmed = text.replace(/[ \t\r\n]+$/, '')
+  if (trimmed.startsWith('ref:')) {
+    const target = decodeName(trimmed.slice('ref:'.length).replace(/^[ \t\r\n]+/, ''))
+    if (target?.startsWith('refs/') !== true || !isRefName(target)) {
+      return { kind: 'broken', reason: `it names ${quote(target ?? trimmed)}, which is not a ref` }
+    }
+    return { kind: 'symbolic', target }
+  }
+  const [word = ''] = trimmed.split(/[ \t\r\n]/, 1)
+  const oid = parseOid(word, location.hash)
+  if (oid !== undefined) return directRef(oid)
+  const reason =
+    trimmed === '' ? 'its file is empty' : `its file holds ${quote(trimmed)} instead of an object id`
+  return { kind: 'broken', reason }
+}
+
+function directRef(oid: Oid): RawRef {
+  return /^0+$/.test(oid) ? { kind: 'broken', reason: 'its object id is all zeros' } : { kind: 'oid', oid }
+}
+
+/** Tells what `git check-ref-format` does: whether git allows a full ref name. */
+export function isRefName(name: string): boolean {
+  return name.startsWith('refs/') && !forbiddenInName.test(name) && !name.endsWith('/') && !name.endsWith('.')
+}
+
+// An empty component, one that begins with "." or ends in ".lock"; "..", "@{"; control characters, blanks and ~^:?*[\
+const forbiddenInName = /\/[/.]|\.lock(?:\/|$)|\.\.|@\{|[^!-}\u0080-\u{10FFFF}]|[:?*[\\^]/u
+
+function brokenMessage(name: string, value: { readonly kind: string; readonly reason?: string }): string {
+  return `The ref ${quote(name)} cannot be used: ${value.reason ?? 'it is broken'}.`
+}
+
+// The bytes of a name, held as Latin-1, as text; undefined where they are not UTF-8, which no version can have.
+function decodeName(latin1: string): string | undefined {
+  if (/^[!-~]*$/.test(latin1)) return latin1
+  try {
+    return utf8.decode(Buffer.from(latin1, 'latin1'))
+  } catch {
+    return undefined
+  }
+}
+
+const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
+
+// What a hostile name must not bring into a report: control and bidirectional characters, and great length.
+function printable(text: string): string {
+  const safe = text.replace(/[\p{C}\p{Zl}\p{Zp}]/gu, '?')
+  return safe.length > 200 ? `${safe.slice(0, 200)}…` : safe
+}
+
+function quote(text: string): string {
+  return `"${printable(text)}"`
+}
+
+function compareBytes(a: string, b: string): number {
+  return a === b
+    ? 0
+    : isAscii(a) && isAscii(b)
+      ? a < b
+        ? -1
+        : 1
+      : Buffer.compare(Buffer.from(a), Buffer.from(b))
+}
+
+function isAscii(text: string): boolean {
+  return /^[!-~]*$/.test(text)
+}
+
+function unreadable(what: string, error: unknown): RepositoryError {
+  const message = `The refs cannot be listed: ${what} cannot be read (${codeOf(error)}).`
+  return new RepositoryError('repository-unreadable', message, { cause: error })
+}
+
+function codeOf(error: unknown): string {
+  return error instanceof Error && 'code' in error ? String(error.code) : String(error)
+}
+
+function isAbsent(error: unknown): boolean {
+  return ['ENOENT', 'ENOTDIR', 'EISDIR'].includes(codeOf(error))
+}
+
+// Linux and macOS say ELOOP of a link that O_NOFOLLOW refuses, FreeBSD says EMLINK.
+function isSymlinkRefused(error: unknown): boolean {
+  return ['ELOOP', 'EMLINK'].includes(codeOf(error))
+}

@@ -1,0 +1,206 @@
+/**
+ * What a clone in the cache is made with: lists what an address has, and
+ * fetches it into a bare repository. Here by git; http.ts does it without.
+ *
+ * Nothing of an address or a ref can become an option, a command or a
+ * program: arguments are fixed, `--end-of-options` stands before the address,
+ * hooks are off, and only https, ssh and files are spoken (http on this
+ * machine). The user's own configuration of git is honoured: helpers that
+ * know credentials, proxies, insteadOf.
+ */
+
+import { spawn } from 'node:child_process'
+import { readFile } from 'node:fs/promises'
+import { devNull } from 'node:os'
+import { dirname, join } from 'node:path'
+import type { Address } from '../config/address.ts'
+import { type Environment, gitEnvironment } from './credentials.ts'
+
+/** What an address has: heads and tags by their full names, and where HEAD points. */
+export interface RemoteRefs {
+  readonly refs: ReadonlyMap<string, string>
+  /** What a HEAD file would say: "ref: refs/heads/main", or an object id. */
+  readonly head: string
+  readonly hash: 'sha1' | 'sha256'
+}
+
+/** The ways to an address. Failures are RemoteErrors. */
+export interface Transport {
+  list(address: Address, url: string): Promise<RemoteRefs>
+  /** Makes an empty bare repository. */
+  init(dir: string, remote: RemoteRefs): Promise<void>
+  /** Makes heads and tags those of the address, and brings their objects. HEAD stays. */
+  fetch(dir: string, address: Address, url: string, remote: RemoteRefs): Promise<void>
+  /** Returns what a clone of ours has, or undefined where it is not there or damaged. */
+  read(dir: string): Promise<Pick<RemoteRefs, 'refs' | 'head'> | undefined>
+}
+
+/** Says what git or the server said. Not redacted. */
+export class RemoteError extends Error {
+  override readonly name = 'RemoteError'
+}
+
+export interface TransportOptions {
+  readonly env: Environment
+  /** Where git runs when it is in no repository. It must exist. */
+  readonly cwd: string
+  readonly signal?: AbortSignal
+}
+
+/** Tells whether git can be run. */
+export async function findGit(env: Environment = process.env): Promise<boolean> {
+  try {
+    const { code } = await run(['--version'], { env: definedOnly(env) })
+    return code === 0
+  } catch {
+    return false
+  }
+}
+
+/** Returns the transport that is git itself. */
+export async function openGitTransport({ env, cwd, signal }: TransportOptions): Promise<Transport> {
+  const ceiling = dirname(cwd)
+  const ssh = await sshEnvironment(env, cwd, ceiling)
+  const git = async (address: Address, args: readonly string[]): Promise<string> => {
+    const result = await run([...fixedArguments, ...args], {
+      env: { ...gitEnvironment(address, env, ceiling), ...ssh },
+      cwd,
+      ...(signal === undefined ? {} : { signal }),
+    })
+    if (result.code !== 0)
+      throw new RemoteError(result.stderr.trim() || `git ended with status ${result.code}`)
+    return result.stdout
+  }
+  return {
+    list: async (address, url) =>
+      parseListing(await git(address, ['ls-remote', '--quiet', '--symref', '--end-of-options', url])),
+    init: async (dir, { hash }) => {
+      await git(local, [
+        'init',
+        '--quiet',
+        '--bare',
+        '--template=',
+        `--object-format=${hash}`,
+        '--end-of-options',
+        dir,
+      ])
+    },
+    fetch: async (dir, address, url) => {
+      const options = ['--quiet', '--force', '--prune', '--no-tags', '--no-recurse-submodules']
+      const all = ['+refs/heads/*:refs/heads/*', '+refs/tags/*:refs/tags/*']
+      await git(address, [`--git-dir=${dir}`, 'fetch', ...options, '--end-of-options', url, ...all])
+    },
+    read: async (dir) => {
+      try {
+        const head = await readFile(join(dir, 'HEAD'), 'utf8')
+        // The type is asked for because git then looks whether the object is there.
+        const format = '--format=%(objectname)%09%(refname)%09%(objecttype)'
+        const text = await git(local, [`--git-dir=${dir}`, 'for-each-ref', format, 'refs/heads', 'refs/tags'])
+        return { refs: parseRefs(text), head: head.trim() }
+      } catch (error) {
+        signal?.throwIfAborted()
+        if (error instanceof RemoteError || isAbsent(error)) return undefined
+        throw error
+      }
+    },
+  }
+}
+
+/** Stands for no address: such a command asks nobody. */
+const local: Address = { scheme: 'file', hasPassword: false, host: '', path: '/' }
+
+const fixedArguments = [
+  ...['-c', `core.hooksPath=${devNull}`],
+  ...['-c', 'credential.interactive=false'],
+  ...['-c', 'fetch.recurseSubmodules=false'],
+  ...['-c', 'transfer.bundleURI=false'],
+  // What git does behind our back would meet the next step.
+  ...['-c', 'gc.autoDetach=false'],
+  ...['-c', 'maintenance.autoDetach=false'],
+]
+
+/** Keeps ssh from asking, unless the user has said how ssh is run. */
+async function sshEnvironment(
+  env: Environment,
+  cwd: string,
+  ceiling: string,
+): Promise<Record<string, string>> {
+  if (env['GIT_SSH_COMMAND'] !== undefined || env['GIT_SSH'] !== undefined) return {}
+  const options = { env: gitEnvironment(local, env, ceiling), cwd }
+  const configured = await run(['config', '--get', 'core.sshCommand'], options)
+  return configured.code === 0 ? {} : { GIT_SSH_COMMAND: 'ssh -oBatchMode=yes -oConnectTimeout=30' }
+}
+
+function parseListing(text: string): RemoteRefs {
+  const [, target] = /^ref: (.+)\tHEAD$/m.exec(text) ?? []
+  const [, headId] = /^([0-9a-f]+)\tHEAD$/m.exec(text) ?? []
+  return remoteRefs(parseRefs(text), target, headId)
+}
+
+function parseRefs(text: string): Map<string, string> {
+  const lines = text.split('\n').map((line) => line.split('\t'))
+  return new Map(
+    lines.flatMap(([oid = '', name = '']) =>
+      /^refs\/(heads|tags)\//.test(name) && !name.endsWith('^{}') ? [[name, oid] as const] : [],
+    ),
+  )
+}
+
+/** The HEAD of a clone whose address has none: it must not name a branch by accident. */
+export const noHead = 'ref: refs/heads/HEAD'
+
+/** Puts a listing together. A server that does not say which branch HEAD is gets the one with the same commit. */
+export function remoteRefs(
+  refs: ReadonlyMap<string, string>,
+  target: string | undefined,
+  headId: string | undefined,
+): RemoteRefs {
+  const same = [...refs].flatMap(([name, oid]) =>
+    name.startsWith('refs/heads/') && oid === headId ? [name] : [],
+  )
+  const guess = ['refs/heads/main', 'refs/heads/master'].find((name) => same.includes(name)) ?? same.sort()[0]
+  const branch = target?.startsWith('refs/heads/') && refs.has(target) ? target : guess
+  const [oid = headId ?? ''] = refs.values()
+  const head = branch === undefined ? (headId ?? noHead) : `ref: ${branch}`
+  return { refs, head, hash: oid.length === 64 ? 'sha256' : 'sha1' }
+}
+
+interface RunOptions {
+  readonly env: Record<string, string>
+  readonly cwd?: string
+  readonly signal?: AbortSignal
+}
+
+interface RunResult {
+  readonly code: number
+  readonly stdout: string
+  readonly stderr: string
+}
+
+function run(args: readonly string[], options: RunOptions): Promise<RunResult> {
+  return new Promise((resolve, reject) => {
+    const child = spawn('git', args, { ...options, stdio: ['ignore', 'pipe', 'pipe'], windowsHide: true })
+    const stdout: Buffer[] = []
+    const stderr: Buffer[] = []
+    child.stdout.on('data', (chunk: Buffer) => stdout.push(chunk))
+    child.stderr.on('data', (chunk: Buffer) => stderr.push(chunk))
+    child.on('error', reject)
+    child.on('close', (code) => {
+      resolve({
+        code: code ?? -1,
+        stdout: Buffer.concat(stdout).toString(),
+        stderr: Buffer.concat(stderr).toString(),
+      })
+    })
+  })
+}
+
+function definedOnly(env: Environment): Record<string, string> {
+  return Object.fromEntries(
+    Object.entries(env).flatMap(([name, value]) => (value === undefined ? [] : [[name, value]])),
+  )
+}
+
+function isAbsent(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && (error.code === 'ENOENT' || error.code === 'ENOTDIR')
+}

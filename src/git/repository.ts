@@ -1,0 +1,74 @@
+/**
+ * What a repository can be asked, and withRepository(), which opens and closes it.
+ *
+ * Two readers answer: one long-lived `git cat-file --batch` process, or
+ * isomorphic-git where no git is installed. Both give the same bytes, and both
+ * hash every object against its id, because neither git nor isomorphic-git
+ * does that for all of them. An object that is not there or is damaged costs
+ * the versions that need it and nothing else, so that reads throw an
+ * ObjectError; what makes the whole repository unreadable is a RepositoryError.
+ */
+
+import type { Oid } from '../model.ts'
+import type { GitLocation } from './location.ts'
+import type { GitObject, ObjectStat } from './object.ts'
+
+export { type GitObject, ObjectError, type ObjectStat, type ObjectType, RepositoryError } from './object.ts'
+
+export interface GitRepository {
+  readonly reader: 'native' | 'isomorphic'
+  readonly hash: 'sha1' | 'sha256'
+  /** Reads one object whole, verified against its id. Calls may overlap and are answered in order. Throws ObjectError. */
+  read(oid: Oid): Promise<GitObject>
+  /**
+   * Returns types and sizes, without reading contents where the reader can.
+   * `undefined` is an object that is missing or damaged; only `read` tells which.
+   */
+  stat(oids: readonly Oid[]): Promise<readonly (ObjectStat | undefined)[]>
+  /** Streams a large blob. The id is verified at the end: throws ObjectError, perhaps after the last chunk. */
+  stream(oid: Oid): AsyncIterable<Uint8Array>
+  /**
+   * Returns those of `wanted` (commit ids) that are ancestors of `commit`, itself included.
+   * The walk may stop once it has seen them all. Throws ObjectError.
+   */
+  ancestors(commit: Oid, wanted: ReadonlySet<Oid>): Promise<ReadonlySet<Oid>>
+  /** Returns the ancestor of a commit or tag, itself included, whose id begins with these digits. Throws ObjectError. */
+  findAncestor(tip: Oid, digits: string): Promise<Oid | undefined>
+  /**
+   * Returns the bytes of these paths as `git archive` writes them, with the
+   * attributes of the commit applied. Absent where the reader cannot.
+   */
+  archive?(commit: Oid, paths: readonly string[]): Promise<ReadonlyMap<string, Uint8Array>>
+}
+
+/** A repository that is open. Only `withRepository` closes it. */
+export interface OpenRepository extends GitRepository {
+  close(): Promise<void>
+}
+
+/** Opens the repository, lends it to `use`, and closes it whatever happens. Throws RepositoryError. */
+export async function withRepository<T>(
+  location: GitLocation,
+  reader: 'native' | 'isomorphic',
+  use: (repository: GitRepository) => Promise<T>,
+): Promise<T> {
+  const repository = await openRepository(location, reader)
+  try {
+    return await use(repository)
+  } finally {
+    await repository.close()
+  }
+}
+
+// Loaded when needed: isomorphic-git costs the start of a run that never uses it.
+async function openRepository(
+  location: GitLocation,
+  reader: 'native' | 'isomorphic',
+): Promise<OpenRepository> {
+  if (reader === 'native') {
+    const { openNative } = await import('./native.ts')
+    return openNative(location)
+  }
+  const { openIsomorphic } = await import('./isomorphic.ts')
+  return openIsomorphic(location)
+}

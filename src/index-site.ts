@@ -1,0 +1,101 @@
+/**
+ * Indexing writes what spans modules: the front page and the page for what is
+ * missing, the assets, and the index of the manifest.
+ *
+ * The index of the manifest is written last. Where it and the site's own facts
+ * are as they should be, so is all else, and nothing is read or written.
+ */
+
+import { createHash } from 'node:crypto'
+import { readdir, readFile } from 'node:fs/promises'
+import type { Settings } from './config/schema.ts'
+import { formatManifestIndex } from './manifest.ts'
+import type { ModulePath, ModuleRecord } from './model.ts'
+import { unescapePath } from './module/escape.ts'
+import { renderPrefixMeta, renderRootMeta } from './render/meta.ts'
+import { renderFrontPage, renderMissingPage } from './render/pages.ts'
+import { putFile, type Store } from './store/store.ts'
+
+/** The name of this format of the site, for readers of other releases. */
+const siteFormat = 1
+
+const manifestDirectory = '-/manifest'
+
+/** Returns `-/manifest.jsonl` as it should be, from the shards that are there. */
+export async function describeManifest(store: Store): Promise<string> {
+  const shards: { root: ModulePath; text: string }[] = []
+  for await (const path of store.list(manifestDirectory)) {
+    const root = unescapePath(path.slice(manifestDirectory.length + 1).replace(/\.jsonl$/, ''))
+    const file = root === undefined ? undefined : await store.get(path)
+    if (root !== undefined && file !== undefined)
+      shards.push({ root, text: Buffer.from(file.body).toString('utf8') })
+  }
+  return formatManifestIndex(shards)
+}
+
+/** Returns `-/site.json`: what readers of the site need to know, and what the front page was made by. */
+export async function describeSite(settings: Settings): Promise<string> {
+  const { url, access } = settings
+  const assets = await readAssets()
+  const digest = createHash('sha256')
+  for (const { name, body } of assets) digest.update(`${name} ${body.length}\n`).update(body)
+  const site = {
+    format: siteFormat,
+    url,
+    access,
+    modpress: await ownVersion(),
+    assets: digest.digest('hex').slice(0, 16),
+  }
+  return `${JSON.stringify(site)}\n`
+}
+
+/** Tells whether the index is that of the shards, by the two files that are written last. */
+export async function isIndexCurrent(store: Store, settings: Settings, manifest: string): Promise<boolean> {
+  const [index, site] = await Promise.all([store.get('-/manifest.jsonl'), store.get('-/site.json')])
+  const isSame = (file: typeof index, text: string) =>
+    file !== undefined && Buffer.from(text).equals(file.body)
+  return isSame(index, manifest) && isSame(site, await describeSite(settings))
+}
+
+/** Writes the front page and all that belongs to the site as a whole, but for the index of the manifest. */
+export async function indexSite(store: Store, settings: Settings): Promise<void> {
+  const { url, prefix } = settings
+  const records = await readRecords(store)
+  const own = records.find((record) => record.repository.root === prefix)
+  const hostMeta = url === undefined || prefix === undefined ? undefined : renderPrefixMeta(prefix, url)
+  const frontMeta =
+    own === undefined
+      ? hostMeta
+      : renderRootMeta({ ...own.repository, ...(url === undefined ? {} : { url }) })
+  for (const { name, body } of await readAssets()) await putFile(store, `-/${name}`, body)
+  await putFile(store, '.nojekyll', '')
+  await putFile(store, '404.html', renderMissingPage(settings, hostMeta))
+  await putFile(store, 'index.html', renderFrontPage(records, settings, frontMeta))
+  await putFile(store, '-/site.json', await describeSite(settings))
+}
+
+/** Writes the index of the manifest, once all shards are settled. */
+export async function indexManifest(store: Store): Promise<void> {
+  await putFile(store, '-/manifest.jsonl', await describeManifest(store))
+}
+
+async function readRecords(store: Store): Promise<ModuleRecord[]> {
+  const records: ModuleRecord[] = []
+  for await (const path of store.list('-/modules')) {
+    const file = await store.get(path)
+    if (file !== undefined) records.push(JSON.parse(Buffer.from(file.body).toString('utf8')) as ModuleRecord)
+  }
+  return records.sort((a, b) => (a.path < b.path ? -1 : 1))
+}
+
+/** The package's own public/ lies beside src/ and dist/. */
+async function readAssets(): Promise<readonly { readonly name: string; readonly body: Uint8Array }[]> {
+  const directory = new URL('../public/', import.meta.url)
+  const names = (await readdir(directory)).sort()
+  return Promise.all(names.map(async (name) => ({ name, body: await readFile(new URL(name, directory)) })))
+}
+
+async function ownVersion(): Promise<string> {
+  const text = await readFile(new URL('../package.json', import.meta.url), 'utf8')
+  return (JSON.parse(text) as { readonly version: string }).version
+}

@@ -1,0 +1,143 @@
+/**
+ * Planning compares what a repository has with what was published.
+ *
+ * First the refs: those that are new or have changed are to be opened, the
+ * others are known from the manifest. Then the versions: what is published is
+ * kept, whatever became of its tag; what is new is added.
+ *
+ * Pure. See product.md, "What it writes", and trust 2.2.
+ */
+
+import type { Enumeration } from './enumerate.ts'
+import { type RecordedRef, type Shard, versionKey } from './manifest.ts'
+import type { ModuleVersion, PublishedVersion, Ref, RefFacts } from './model.ts'
+import { sortVersions } from './module/version.ts'
+import { type Problem, problem } from './problem.ts'
+import { isVersionName, looksLikeVersion, tagPrefix } from './tags.ts'
+
+/** What has to be opened of a repository, and what need not be. */
+export interface RefChanges {
+  /** New or changed. */
+  readonly open: readonly Ref[]
+  /** Recorded already, and still as they were. */
+  readonly known: ReadonlyMap<string, RecordedRef>
+}
+
+/**
+ * Compares the refs of a repository with those of its shard. Facts that failed
+ * for what is wrong with the clone, not with the commit, are looked at again.
+ */
+export function diffRefs(refs: readonly Ref[], shard: Shard): RefChanges {
+  const open: Ref[] = []
+  const known = new Map<string, RecordedRef>()
+  for (const ref of refs) {
+    const recorded = shard.refs.get(ref.name)
+    const isSame = recorded !== undefined && (recorded.seen?.oid ?? recorded.facts.oid) === ref.oid
+    if (isSame && recorded.gone === undefined && !isRepairable(recorded.facts)) known.set(ref.name, recorded)
+    else open.push(ref)
+  }
+  return { open, known }
+}
+
+function isRepairable(facts: RefFacts): boolean {
+  return facts.failed?.code === 'object-missing' || facts.failed?.code === 'object-corrupt'
+}
+
+/** Tells whether a tag can matter: to a version, to a query, or to the tag lint. */
+export function isRelevantTag(name: string): boolean {
+  const short = name.slice(tagPrefix.length)
+  const rest = short.slice(short.lastIndexOf('/') + 1)
+  return rest === short || isVersionName(rest) || looksLikeVersion(rest)
+}
+
+/**
+ * Returns what to record of the tags: what was opened now, and what is known.
+ * A tag from which a version was published keeps the facts of that time, and
+ * where it points now is noted beside them.
+ */
+export function mergeTags(
+  opened: readonly RefFacts[],
+  changes: RefChanges,
+  shard: Shard,
+  scope: 'complete' | 'partial',
+): Map<string, RecordedRef> {
+  const published = new Set([...shard.versions.values()].map((version) => version.ref))
+  const merged = new Map<string, RecordedRef>(
+    [...changes.known].filter(([name]) => name.startsWith(tagPrefix)),
+  )
+  for (const facts of opened) {
+    if (!facts.ref.startsWith(tagPrefix)) continue
+    const before = shard.refs.get(facts.ref)
+    merged.set(
+      facts.ref,
+      before !== undefined && published.has(facts.ref) ? keepFirst(before, facts) : { facts },
+    )
+  }
+  for (const [name, recorded] of shard.refs) {
+    if (!name.startsWith(tagPrefix) || merged.has(name)) continue
+    if (published.has(name)) merged.set(name, scope === 'complete' ? { ...recorded, gone: true } : recorded)
+    else if (scope === 'partial') merged.set(name, recorded)
+  }
+  return merged
+}
+
+function keepFirst(before: RecordedRef, now: RefFacts): RecordedRef {
+  if (before.facts.commit === now.commit && now.commit !== undefined)
+    return { facts: { ...before.facts, oid: now.oid } }
+  if (before.facts.oid === now.oid) return { facts: before.facts }
+  const { oid, commit, tree } = now
+  return { facts: before.facts, seen: { oid, ...(commit && { commit }), ...(tree && { tree }) } }
+}
+
+/** What is to be done for a repository. */
+export interface Plan {
+  /** In the order of module and version, so that neighbours share what they are packed from. */
+  readonly add: readonly ModuleVersion[]
+  readonly keep: readonly PublishedVersion[]
+  /** What is wrong with published versions now. */
+  readonly problems: readonly Problem[]
+}
+
+/** Returns what to add and what to keep. `refs` are the tags as they are to be recorded. */
+export function planRepository(
+  enumeration: Enumeration,
+  shard: Shard,
+  refs: ReadonlyMap<string, RecordedRef>,
+): Plan {
+  const add = enumeration.modules.flatMap(({ versions }) => {
+    const fresh = versions.filter((each) => !shard.versions.has(versionKey(each.path, each.version)))
+    const byVersion = new Map(fresh.map((each) => [each.version as string, each]))
+    return sortVersions([...byVersion.keys()]).flatMap((version) => byVersion.get(version) ?? [])
+  })
+  const keep = [...shard.versions.values()]
+  return { add, keep, problems: keep.flatMap((version) => checkTag(shard, version, refs) ?? []) }
+}
+
+/** Returns the problem that a published version's tag has by now. */
+function checkTag(
+  shard: Shard,
+  version: PublishedVersion,
+  refs: ReadonlyMap<string, RecordedRef>,
+): Problem | undefined {
+  const recorded = version.ref === undefined ? undefined : refs.get(version.ref)
+  if (version.ref === undefined || recorded === undefined) return undefined
+  const place = { repository: shard.root, ref: version.ref, module: version.path, version: version.version }
+  if (recorded.gone) return problem('tag-deleted', place, `The tag ${shortName(version.ref)} is gone.`)
+  const now = recorded.seen ?? recorded.facts
+  if (version.commit === undefined || now.commit === version.commit) return undefined
+  const [from, to] = [version.commit, now.commit ?? now.oid]
+  const isSame = now.tree !== undefined && now.tree === version.tree
+  const moved = isSame
+    ? problem('tag-moved-same-tree', place, `The tag moved from ${from} to ${to}, which has the same files.`)
+    : problem(
+        'tag-moved',
+        place,
+        `The tag moved from ${from} to ${to}. The version keeps the files of the first.`,
+      )
+  const isAccepted = version.accepted?.includes(to) === true
+  return isAccepted ? { ...moved, severity: 'note' } : moved
+}
+
+function shortName(ref: string): string {
+  return ref.slice(tagPrefix.length)
+}

@@ -1,0 +1,109 @@
+/**
+ * Rebuilding makes a shard again from the published files, when it is missing
+ * or damaged: the hashes from the zips, commit and tag from Origin in .info.
+ * It never means that anything is published again.
+ *
+ * @see trust 2.3
+ */
+
+import { ArchiveError, hashArchive } from './archive.ts'
+import { readGoMod } from './git/facts.ts'
+import { emptyShard, type Shard, versionKey } from './manifest.ts'
+import type { ModulePath, PublishedVersion } from './model.ts'
+import { goModH1 } from './module/dirhash.ts'
+import { escapePath, unescapePath, unescapeVersion } from './module/escape.ts'
+import { isPseudoVersion } from './module/pseudo.ts'
+import { canonicalVersion } from './module/version.ts'
+import { type Problem, problem } from './problem.ts'
+import { versionFile } from './render/paths.ts'
+import { ownerOf, type Site } from './site.ts'
+import type { DirectoryStore } from './store/directory.ts'
+import type { InfoFile } from './write.ts'
+
+export interface Rebuilt {
+  readonly shard: Shard
+  readonly problems: readonly Problem[]
+}
+
+/** Returns the shard that the published files of a repository give; undefined where there are none. */
+export async function rebuildShard(
+  store: DirectoryStore,
+  site: Site,
+  root: ModulePath,
+): Promise<Rebuilt | undefined> {
+  const versions = new Map<string, PublishedVersion>()
+  const problems: Problem[] = []
+  const infos: string[] = []
+  for await (const path of store.list(escapePath(root))) if (path.endsWith('.info')) infos.push(path)
+  for (const file of infos) {
+    const found = parseVersionFile(file)
+    if (found === undefined || ownerOf(site.roots, found.path) !== root) continue
+    const version = await readVersion(store, found.path, found.version, root)
+    if (version === undefined) continue
+    if ('code' in version) problems.push(version)
+    else versions.set(versionKey(version.path, version.version), version)
+  }
+  return versions.size === 0 ? undefined : { shard: { ...emptyShard(root), versions }, problems }
+}
+
+/** Takes the name of a version's .info apart; undefined for the answers to queries. */
+function parseVersionFile(file: string): { readonly path: ModulePath; readonly version: string } | undefined {
+  const at = file.indexOf('/@v/')
+  const path = unescapePath(file.slice(0, Math.max(at, 0)))
+  const version = unescapeVersion(file.slice(at + '/@v/'.length, -'.info'.length))
+  if (path === undefined || version === undefined || canonicalVersion(version) !== version) return undefined
+  return { path, version }
+}
+
+async function readVersion(
+  store: DirectoryStore,
+  path: ModulePath,
+  version: string,
+  root: ModulePath,
+): Promise<PublishedVersion | Problem | undefined> {
+  const place = { repository: root, module: path, version }
+  const [info, mod] = await Promise.all([
+    store.get(versionFile(path, version, 'info')),
+    store.get(versionFile(path, version, 'mod')),
+  ])
+  if (info === undefined) return undefined
+  try {
+    const { Version, Time, Origin } = JSON.parse(Buffer.from(info.body).toString('utf8')) as InfoFile
+    // The answer to a query such as v2.0.0, which is v2.0.0+incompatible.
+    if (Version !== version) return undefined
+    if (mod === undefined) return problem('version-damaged', place, 'Its .mod file is missing.')
+    const { h1, sha256, size } = await hashArchive(store.localPath(versionFile(path, version, 'zip')))
+    const { module, go, retract, deprecated } = readGoMod(mod.body, 'regular')
+    const isMadeUp = Buffer.from(mod.body).toString('utf8') === `module ${path}\n`
+    return {
+      path,
+      version: Version as PublishedVersion['version'],
+      ...(Origin?.Hash === undefined ? {} : { commit: Origin.Hash }),
+      ...(Origin?.Ref === undefined || isPseudoVersion(version) ? {} : { ref: Origin.Ref }),
+      time: Date.parse(Time) / 1000,
+      ...(Origin?.Subdir === undefined ? {} : { codeDir: Origin.Subdir }),
+      h1,
+      goModH1: goModH1(mod.body),
+      sha256,
+      size,
+      ...(isMadeUp
+        ? {}
+        : {
+            goMod: {
+              module,
+              ...(go && { go }),
+              ...(retract && { retract }),
+              ...(deprecated && { deprecated }),
+            },
+          }),
+    }
+  } catch (error) {
+    const isFault = error instanceof ArchiveError || error instanceof SyntaxError || isMissing(error)
+    if (!isFault) throw error
+    return problem('version-damaged', place, `A published file is missing or damaged: ${error.message}`)
+  }
+}
+
+function isMissing(error: unknown): error is Error {
+  return error instanceof Error && 'code' in error && error.code === 'ENOENT'
+}

@@ -1,0 +1,81 @@
+/**
+ * Where in the site things are: proxy files by the escaped module path, pages
+ * by the import path, which below the site's own prefix is written without it.
+ *
+ * Pure. See product.md, "What it writes".
+ */
+
+import type { ModulePath } from '../model.ts'
+import { escapePath, escapeVersion } from '../module/escape.ts'
+
+/** The files at the top of a site, of ours and of the hosts, that no module may fall on. */
+const reservedNames: ReadonlySet<string> = new Set([
+  '-',
+  'sumdb',
+  'index.html',
+  '404.html',
+  '404.txt',
+  '.nojekyll',
+  'cname',
+  '_headers',
+  '_redirects',
+  'favicon.ico',
+  'robots.txt',
+])
+
+/** Returns where the page of an import path lies, without "index.html"; "" is the front page. */
+export function pageDirectory(importPath: string, prefix: string | undefined): string {
+  if (importPath === prefix) return ''
+  const isOwn = prefix !== undefined && importPath.startsWith(`${prefix}/`)
+  return isOwn ? importPath.slice(prefix.length + 1) : importPath
+}
+
+/** Returns the file of a page directory. */
+export function pageFile(directory: string): string {
+  return directory === '' ? 'index.html' : `${directory}/index.html`
+}
+
+/** Returns the way from one page directory to another place in the site. */
+export function relativeLink(from: string, to: string): string {
+  const up = from === '' ? [] : from.split('/').map(() => '..')
+  const path = [...up, ...to.split('/').map(encodeURIComponent)]
+    .join('/')
+    .replace(/%40/g, '@')
+    .replace(/%2B/g, '+')
+  return path === '' || to === ''
+    ? `${path}${path.endsWith('/') || path === '' ? './' : '/'}`.replace(/^\.?\/$/, './')
+    : path
+}
+
+/** Tells why a module path cannot be on the site: it would fall on what the site needs. */
+export function checkReserved(path: string, prefix: string | undefined): string | undefined {
+  const directory = pageDirectory(path, prefix)
+  if (directory === path || directory === '') return undefined
+  const [first = ''] = directory.split('/')
+  if (reservedNames.has(first.toLowerCase())) return `"${first}" at the top of the site is taken.`
+  // Below an element with a dot lie the proxy files and pages of other hosts' modules, by their full path.
+  if (first.includes('.') && directory.includes('/')) {
+    return `Its page would lie at /${directory}, where the module ${directory} of another host belongs.`
+  }
+  return undefined
+}
+
+/** Returns the proxy file of a version. */
+export function versionFile(path: ModulePath, version: string, kind: 'info' | 'mod' | 'zip'): string {
+  const escaped = escapeVersion(version)
+  if (escaped === undefined) throw new Error(`${version} cannot be escaped.`)
+  return `${escapePath(path)}/@v/${escaped}.${kind}`
+}
+
+export function listFile(path: ModulePath): string {
+  return `${escapePath(path)}/@v/list`
+}
+
+export function latestFile(path: ModulePath): string {
+  return `${escapePath(path)}/@latest`
+}
+
+/** Returns where all that is known of a module lies. */
+export function recordFile(path: ModulePath): string {
+  return `-/modules/${escapePath(path)}.json`
+}

@@ -1,0 +1,134 @@
+/**
+ * The report of a run: its problems with what is known of them already, its
+ * counts, and the exit status that follows.
+ */
+
+import type { Acceptance, Settings } from './config/schema.ts'
+import type { FlowOptions, ProblemEvent } from './events.ts'
+import { problemKey, type Shard, versionKey } from './manifest.ts'
+import type { PublishedVersion } from './model.ts'
+import { type Problem, problem } from './problem.ts'
+import { tagPrefix } from './tags.ts'
+
+/** Which problems make a run fail. "new": errors that the last run did not report. */
+export type FailOn = 'new' | 'error' | 'warning' | 'never'
+
+export interface Counts {
+  readonly added: number
+  readonly kept: number
+  readonly refused: number
+  /** New ones. */
+  readonly errors: number
+  /** New ones. */
+  readonly warnings: number
+  /** Problems of any severity that the last run reported too. */
+  readonly known: number
+}
+
+export interface Report {
+  readonly command: string
+  /** The exit status of the command: 0, or 1 where there are problems to fail for. */
+  readonly exit: 0 | 1
+  readonly counts: Counts
+  readonly problems: readonly ProblemEvent[]
+}
+
+/** Collects what became of the repositories of a run, and tells it as events. */
+export class Reporter {
+  readonly #command: string
+  readonly #settings: Settings
+  readonly #options: FlowOptions & { readonly failOn?: FailOn }
+  readonly #problems: ProblemEvent[] = []
+  #added = 0
+  #kept = 0
+  #refused = 0
+
+  constructor(command: string, settings: Settings, options: FlowOptions & { readonly failOn?: FailOn }) {
+    this.#command = command
+    this.#settings = settings
+    this.#options = options
+  }
+
+  /**
+   * Tells what became of a repository. With `focus`, the name of a ref, only
+   * what concerns that ref is told.
+   */
+  tell(before: Shard, after: Shard, added: readonly PublishedVersion[], focus?: string): void {
+    const isFocused = (ref: string | undefined) => focus === undefined || ref === focus
+    const known = new Set(
+      before.state === 'settled' ? before.problems.map((each) => problemKey(each.problem)) : [],
+    )
+    const fresh = new Set(added)
+    for (const version of after.versions.values()) {
+      if (!isFocused(version.ref)) continue
+      this.#version(fresh.has(version) ? 'add' : 'keep', version.path, version.version)
+    }
+    const refused = new Set<string>()
+    for (const { problem: found } of after.problems) {
+      const { module, version, ref } = found
+      if (!isFocused(ref)) continue
+      if (module !== undefined && version !== undefined) {
+        const key = versionKey(module, version)
+        if (!after.versions.has(key) && !refused.has(key)) this.#version('refuse', module, version)
+        refused.add(key)
+      }
+      this.#problem(found, known.has(problemKey(found)))
+    }
+  }
+
+  finish(): Report {
+    if (this.#settings.url === undefined && this.#command !== 'index') {
+      this.#problem(problem('url-missing', {}, 'The address of the site is not known.'), false)
+    }
+    const fresh = this.#problems.filter((each) => !each.known)
+    const count = (severity: Problem['severity'], among: readonly ProblemEvent[]) =>
+      among.filter((each) => each.severity === severity).length
+    const errors = count('error', fresh)
+    const warnings = count('warning', fresh)
+    const all = { errors: count('error', this.#problems), warnings: count('warning', this.#problems) }
+    const failures = { new: errors, error: all.errors, warning: all.errors + all.warnings, never: 0 }
+    return {
+      command: this.#command,
+      exit: failures[this.#options.failOn ?? 'new'] > 0 ? 1 : 0,
+      counts: {
+        added: this.#added,
+        kept: this.#kept,
+        refused: this.#refused,
+        errors,
+        warnings,
+        known: this.#problems.length - fresh.length,
+      },
+      problems: this.#problems,
+    }
+  }
+
+  #version(action: 'add' | 'keep' | 'refuse', module: string, version: string): void {
+    if (action === 'add') this.#added++
+    else if (action === 'keep') this.#kept++
+    else this.#refused++
+    this.#options.onEvent?.({ type: 'version', action, module, version })
+  }
+
+  #problem(found: Problem, known: boolean): void {
+    const isAccepted = this.#settings.accept.some((each) => accepts(each, found))
+    const event: ProblemEvent = {
+      type: 'problem',
+      ...found,
+      ...(isAccepted ? { severity: 'note' } : {}),
+      known,
+    }
+    this.#problems.push(event)
+    this.#options.onEvent?.(event)
+  }
+}
+
+/** Tells whether an entry of `accept` is about the problem. */
+function accepts(entry: Acceptance, found: Problem): boolean {
+  if (entry.code !== found.code || entry.module !== (found.module ?? found.repository)) return false
+  return entry.version === nameOf(found)
+}
+
+/** The version of a problem, else the short name of its ref: what an `accept` entry names. */
+export function nameOf(found: Problem): string | undefined {
+  return found.version ?? found.ref?.replace(tagPrefix, '')
+}

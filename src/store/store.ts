@@ -1,0 +1,79 @@
+/**
+ * A store holds the files of a site: a directory, or a bucket that a static
+ * host serves. The interface has what both can do atomically, and no more:
+ * create a file that was not there, and replace one that nobody has changed
+ * since it was read. Both are needed so that two publishers lose nothing:
+ * version files are only ever created, everything else is read, made anew,
+ * and replaced, again if another was faster.
+ *
+ * A path is relative, with "/" between its elements, and is the name as a file
+ * system holds it: escaped as Go escapes modules, not escaped for a URL.
+ */
+
+/** A file as it was when it was read. */
+export interface StoredFile {
+  readonly body: Uint8Array
+  /** Stands for this state of the file, as an ETag does. Opaque: it has a meaning only for its own store. */
+  readonly tag: string
+}
+
+/** What became of a replacement. 'unchanged': the file held these very bytes already, and nothing was written. */
+export type Replacement =
+  | { readonly result: 'replaced' | 'unchanged'; readonly tag: string }
+  | { readonly result: 'conflict' }
+
+/** How much a store has written, for reports. */
+export interface Written {
+  readonly files: number
+  readonly bytes: number
+}
+
+export interface CreateOptions {
+  /** Stops a streaming create between two chunks; nothing of the file stays. @default never */
+  readonly signal?: AbortSignal
+}
+
+/** Where the files of a site are kept. All methods may throw; a path that `checkStorePath` refuses always does. */
+export interface Store {
+  /** What this store has written since it was opened. */
+  readonly written: Written
+  /** Reads a file whole. Returns undefined where there is none. */
+  get(path: string): Promise<StoredFile | undefined>
+  /** Tells whether there is a file. */
+  exists(path: string): Promise<boolean>
+  /**
+   * Creates a file, and only where there is none: of two who create the same one, exactly one does. Where there
+   * is one already the body may be left unread. No reader ever sees a part of it.
+   */
+  create(
+    path: string,
+    body: Uint8Array | AsyncIterable<Uint8Array>,
+    options?: CreateOptions,
+  ): Promise<'created' | 'exists'>
+  /** Replaces a file if it still has the expected tag; `undefined` expects that there is none. */
+  replace(path: string, body: Uint8Array, expected: string | undefined): Promise<Replacement>
+  /** Removes a file, if there is one. */
+  remove(path: string): Promise<void>
+  /** Lists the paths of the files below a directory, recursively, in the order of their bytes. "" is the whole site. */
+  list(directory: string): AsyncIterable<string>
+  /** Returns where a file lies on this machine, there or not. Only directories have this: zips are read in place. */
+  localPath?(path: string): string
+}
+
+/** Throws where a path could leave the store or names no file. That is a mistake of ours, never of the input. */
+export function checkStorePath(path: string): void {
+  const fault = path
+    .split('/')
+    .some((element) => element === '' || element === '.' || element === '..' || /[\\\0]/.test(element))
+  if (fault) throw new Error(`${JSON.stringify(path)} is not a path in a store.`)
+}
+
+/** Writes a file whatever was there, unless it has these very bytes already. */
+export async function putFile(store: Store, path: string, body: Uint8Array | string): Promise<void> {
+  const bytes = typeof body === 'string' ? new TextEncoder().encode(body) : body
+  for (;;) {
+    const before = await store.get(path)
+    const { result } = await store.replace(path, bytes, before?.tag)
+    if (result !== 'conflict') return
+  }
+}

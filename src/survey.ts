@@ -1,0 +1,196 @@
+/**
+ * Surveying a repository finds out, without opening an object, what there may
+ * be to do: its refs are listed and held against its shard. A repository with
+ * nothing new ends here, and says again what the last run said.
+ */
+
+import { type GitLocation, locateRepository } from './git/location.ts'
+import { RepositoryError } from './git/object.ts'
+import { type RefListing, readRefs } from './git/refs.ts'
+import { isProblem } from './locate.ts'
+import { emptyShard, parseShard, type Shard, shardPath } from './manifest.ts'
+import type { ModulePath, Ref, Repository } from './model.ts'
+import { diffRefs, isRelevantTag, type RefChanges } from './plan.ts'
+import { FatalError, type Problem, type ProblemPlace, problem } from './problem.ts'
+import { type Site, settingsHash } from './site.ts'
+import type { Store } from './store/store.ts'
+import { headPrefix, isQueryName, isVersionName, looksLikeVersion, tagPrefix } from './tags.ts'
+
+/** A repository as it was found, held against what was published of it. */
+export interface Survey {
+  readonly repository: Repository
+  /** The published state; of nothing, where there is none. */
+  readonly shard: Shard
+  /** How the shard was found: damaged or missing ones are made again from the published files. */
+  readonly shardState: 'whole' | 'missing' | 'damaged'
+  readonly shardTag: string | undefined
+  readonly settings: string
+  /** What is wrong, as far as can be seen from outside. */
+  readonly problems: readonly Problem[]
+  /** Absent where the repository cannot be read. */
+  readonly opened?: OpenedSurvey
+}
+
+export interface OpenedSurvey {
+  readonly location: GitLocation
+  readonly listing: RefListing
+  readonly changes: RefChanges
+  readonly defaultHead?: string
+  /** The heads that are asked for: the default branch and the configured ones. */
+  readonly heads: readonly Ref[]
+}
+
+/** Surveys a repository. `extra` refs are taken as if they were there. */
+export async function surveyRepository(
+  store: Store,
+  site: Site,
+  repository: Repository,
+  extra: readonly Ref[] = [],
+): Promise<Survey> {
+  const [read, found] = await Promise.all([readShard(store, repository), openRepository(repository)])
+  const { shard } = read
+  const place: ProblemPlace = { repository: repository.root }
+  if (isProblem(found)) {
+    return { ...read, repository, settings: shard.settings, problems: [found] }
+  }
+  if (shard.clone !== undefined && repository.clone !== undefined && shard.clone !== repository.clone) {
+    const message = `The site holds ${repository.root} from ${shard.clone}, and not from ${repository.clone}.`
+    return {
+      ...read,
+      repository,
+      settings: shard.settings,
+      problems: [problem('root-claimed', place, message)],
+    }
+  }
+  const { location, listing } = found
+  const problems = [...listing.problems]
+  const defaultHead = location.isShallow ? undefined : chooseDefaultHead(site, repository, listing)
+  problems.push(...checkListing(repository, location, listing, defaultHead ?? shard.defaultHead))
+  const heads = location.isShallow ? [] : wantedHeads(repository, listing, defaultHead)
+  const tags = [...listing.tags, ...extra].filter((tag) => isRelevantTag(tag.name))
+  const settings = settingsHash(site, repository, defaultHead ?? shard.defaultHead)
+  const changes = diffRefs([...tags, ...heads], shard)
+  const head = defaultHead === undefined ? {} : { defaultHead }
+  return { ...read, repository, settings, problems, opened: { location, listing, changes, heads, ...head } }
+}
+
+/** Surveys a root whose repository could not be had: what is published stays, and the problem is told. */
+export async function surveyAbsent(store: Store, found: Problem): Promise<Survey> {
+  const root = found.repository as ModulePath
+  const repository: Repository = { root, dir: '', subdir: '', directories: {}, branches: [], commits: [] }
+  const read = await readShard(store, repository)
+  return { ...read, repository, settings: read.shard.settings, problems: [found] }
+}
+
+async function readShard(
+  store: Store,
+  repository: Repository,
+): Promise<Pick<Survey, 'shard' | 'shardState' | 'shardTag'>> {
+  const path = shardPath(repository.root)
+  const file = await store.get(path)
+  const empty = emptyShard(repository.root)
+  if (file === undefined) return { shard: empty, shardState: 'missing', shardTag: undefined }
+  const shard = parseShard(Buffer.from(file.body).toString('utf8'))
+  if (shard === 'newer') {
+    throw new FatalError(
+      problem('site-newer', { repository: repository.root }, `${path} was written by a newer modpress.`),
+    )
+  }
+  const isDamaged = shard === undefined || shard.root !== repository.root
+  return { shard: isDamaged ? empty : shard, shardState: isDamaged ? 'damaged' : 'whole', shardTag: file.tag }
+}
+
+async function openRepository(
+  repository: Repository,
+): Promise<{ location: GitLocation; listing: RefListing } | Problem> {
+  const place = { repository: repository.root }
+  const location = await locateRepository(repository.dir, place)
+  if (isProblem(location)) return location
+  try {
+    return { location, listing: await readRefs(location, place) }
+  } catch (error) {
+    if (error instanceof RepositoryError) return problem(error.code, place, error.message)
+    throw error
+  }
+}
+
+/** Chooses the default branch in the order of the product: configuration, the clone, the CI host, the only head. */
+function chooseDefaultHead(site: Site, repository: Repository, listing: RefListing): string | undefined {
+  const exists = (name: string | undefined) => listing.heads.some((head) => head.name === name)
+  if (repository.defaultBranch !== undefined) {
+    const named = headPrefix + repository.defaultBranch
+    return exists(named) ? named : undefined
+  }
+  if (listing.defaultHeadBy === 'remote' || listing.defaultHeadBy === 'head') return listing.defaultHead
+  const { ciDefaultBranch } = site.settings
+  if (ciDefaultBranch !== undefined && exists(headPrefix + ciDefaultBranch))
+    return headPrefix + ciDefaultBranch
+  return listing.defaultHead
+}
+
+function wantedHeads(repository: Repository, listing: RefListing, defaultHead: string | undefined): Ref[] {
+  const wanted = new Set([
+    defaultHead,
+    ...repository.branches.filter(isQueryName).map((name) => headPrefix + name),
+  ])
+  return listing.heads.filter((head) => wanted.has(head.name))
+}
+
+function checkListing(
+  repository: Repository,
+  location: GitLocation,
+  listing: RefListing,
+  defaultHead: string | undefined,
+): Problem[] {
+  const place = { repository: repository.root }
+  const { tags, heads } = listing
+  if (tags.length === 0 && heads.length === 0) {
+    return listing.problems.length > 0
+      ? []
+      : [problem('repository-empty', place, 'The repository has no tag and no branch.')]
+  }
+  const problems: Problem[] = []
+  if (location.isShallow) {
+    const hasVersion = tags.some((tag) => isVersionName(tag.name.slice(tag.name.lastIndexOf('/') + 1)))
+    problems.push(
+      hasVersion
+        ? problem('shallow', place, 'The clone is shallow: only its tags are published.')
+        : problem('shallow-no-tags', place, 'The clone is shallow and has no version tag.'),
+    )
+  } else if (repository.defaultBranch !== undefined && defaultHead === undefined) {
+    problems.push(
+      problem(
+        'branch-missing',
+        place,
+        `There is no branch ${repository.defaultBranch}, the default one by configuration.`,
+      ),
+    )
+  } else if (defaultHead === undefined) {
+    problems.push(problem('default-branch-unknown', place, 'Nothing tells which branch is the default one.'))
+  }
+  for (const head of heads) {
+    const name = head.name.slice(headPrefix.length)
+    const rest = name.slice(name.lastIndexOf('/') + 1)
+    if (!isVersionName(rest) || !looksLikeVersion(rest) || tags.some((tag) => tag.name === tagPrefix + name))
+      continue
+    const message = `The branch ${name} has the name of a version, which only a tag can be.`
+    problems.push(problem('branch-like-version', { ...place, ref: head.name }, message))
+  }
+  if (location.isShallow) return problems
+  for (const name of repository.branches) {
+    const ref = headPrefix + name
+    if (name === 'HEAD') continue
+    if (!heads.some((head) => head.name === ref)) {
+      problems.push(problem('branch-missing', { ...place, ref }, `There is no branch ${name}.`))
+    } else if (!isQueryName(name)) {
+      problems.push(
+        problem(
+          'branch-unreachable',
+          { ...place, ref },
+          `go never asks a proxy for a revision named ${name}.`,
+        ),
+      )
+    }
+  }
+  return problems
+}
