@@ -18,7 +18,7 @@
  */
 
 import { lintTags } from './lint.ts'
-import { type Coordinate, coordinateOf, isProblem, joinDirs, locateModule } from './locate.ts'
+import { type Coordinate, coordinateOf, isProblem, joinDirs, locateModule, pathBelowRoot } from './locate.ts'
 import type {
   GoModFile,
   ModulePath,
@@ -192,7 +192,7 @@ function isRealModule(scope: Scope, at: Coordinate): boolean {
 /** Returns the module path that a version tag names; undefined for tags that can name none. */
 function pathOfTag(repository: Repository, tag: VersionTag): string | undefined {
   if (!isVersionName(tag.rest)) return undefined
-  const below = belowSubdir(repository.subdir, tag.dir)
+  const below = pathBelowRoot(repository.subdir, tag.dir)
   if (below === undefined) return undefined
   const base = joinDirs(repository.root, below)
   const split = splitPathVersion(base)
@@ -207,19 +207,16 @@ function pathOfTag(repository: Repository, tag: VersionTag): string | undefined 
 /** Returns the paths of the modules whose go.mod lies in a directory at the tip of a branch. */
 function pathsOfTip(repository: Repository, facts: RefFacts): string[] {
   return Object.entries(facts.mods ?? {}).flatMap(([dir, goMod]) => {
-    const below = belowSubdir(repository.subdir, dir)
+    const suffix = splitPathVersion(goMod.module)?.pathMajor ?? ''
+    // The directory vN belongs to the major version of the module above it.
+    const outer = dir.endsWith(suffix) && suffix.startsWith('/') ? dir.slice(0, -suffix.length) : dir
+    const isNested = outer !== dir && pathBelowRoot(repository.subdir, outer) !== undefined
+    const below = pathBelowRoot(repository.subdir, isNested ? outer : dir)
     if (below === undefined || goMod.kind !== 'regular') return []
     const base = joinDirs(repository.root, below)
-    const suffix = splitPathVersion(goMod.module)?.pathMajor ?? ''
     if (below === '' && splitPathVersion(base)?.pathMajor !== '') return [base]
     return [suffix.startsWith('/') && !base.endsWith(suffix) ? base + suffix : base]
   })
-}
-
-function belowSubdir(subdir: string, dir: string): string | undefined {
-  if (subdir === '') return dir
-  if (dir === subdir) return ''
-  return dir.startsWith(`${subdir}/`) ? dir.slice(subdir.length + 1) : undefined
 }
 
 // ---- One module ----
@@ -258,12 +255,17 @@ function enumerateModule(scope: Scope, at: Coordinate): ModuleEnumeration | unde
     return found.version
   }
 
+  const quiet: Problem[] = []
   for (const { version, facts } of [...goList, ...listed.unlisted]) {
     if (!isCommit(facts)) continue
     const found = resolveTag(resolver, at, facts, version)
     if (!isProblem(found)) admit(found, scope.report)
-    else if (scope.wants(version) && isWorthTelling(at, facts, version)) scope.report(found)
+    else if (!scope.wants(version)) continue
+    else if (isWorthTelling(at, facts, version)) scope.report(found)
+    else quiet.push(found)
   }
+  // A module that is there is missed in every version that go lists of it.
+  if (versions.size > 0) quiet.forEach(scope.report)
 
   const goMods = goModsOf(scope, at)
   const list = goList.map((each) => each.version).filter((version) => versions.has(version))
@@ -409,11 +411,13 @@ function chooseLatest(
   admit: (found: ModuleVersion, report: (p: Problem) => void) => Version | undefined,
 ): Pick<ModuleEnumeration, 'latest' | 'deprecated' | 'retractions'> {
   const newest = highestOf(list, goMods, () => true)
+  const isTagged = (scope.tags.byDir.get(at.codeDir) ?? []).some((tag) => isVersionName(tag.rest))
   const head = () => {
     if (scope.head === undefined || !holdsModule(scope, at, scope.head)) return undefined
     const found = resolveRevision(resolver, at, scope.head, '')
     if (isProblem(found)) {
-      if (list.length === 0 && found.code !== 'gomod-missing') scope.report(found)
+      // Of a module that tags alone suggest, enough is said by its tags.
+      if (!isTagged && found.code !== 'gomod-missing') scope.report(found)
       return undefined
     }
     return admit(found, scope.report)
@@ -477,16 +481,19 @@ function answerQueries(
     const version = admit(found, scope.report)
     if (version !== undefined) answers.set(name, version)
   }
+  const { branches } = scope.repository
   for (const { short, rest, dir, facts } of scope.tags.byName.values()) {
     if (dir === '' || dir === at.codeDir) {
       const name = isQueryName(rest) && looksLikeVersion(rest) && dir === at.codeDir ? rest : short
-      answer(name, facts, looksLikeVersion(rest) ? 'any' : 'known')
+      const effort = looksLikeVersion(rest) || branches.includes(short) ? 'any' : 'known'
+      answer(name, facts.mods === undefined ? borrowGoMods(scope, facts) : facts, effort)
     }
   }
   for (const facts of scope.facts.heads) {
     const name = facts.ref.slice(headPrefix.length)
-    if (scope.repository.branches.includes(name)) answer(name, facts, 'any')
-    if (facts.ref === scope.facts.defaultHead && scope.repository.branches.includes('HEAD'))
+    // A tag wins over a branch of its name.
+    if (branches.includes(name) && !scope.tags.byName.has(name)) answer(name, facts, 'any')
+    if (facts.ref === scope.facts.defaultHead && branches.includes('HEAD'))
       answer('HEAD', facts, 'any')
   }
   for (const facts of scope.facts.commits) answerCommit(scope, resolver, at, facts, admit, answer)
@@ -497,6 +504,14 @@ function answerQueries(
     if (isCommit(facts) && !isFile(facts.mods[majorOf(plain)])) answers.set(plain, version as Version)
   }
   return Object.fromEntries([...answers].sort(([a], [b]) => (a < b ? -1 : 1)))
+}
+
+/** A tag that looks like no version is answered where a version tag is on the same commit: its go.mod files do. */
+function borrowGoMods(scope: Scope, facts: RefFacts): RefFacts {
+  if (facts.commit === undefined) return facts
+  const tags = scope.tags.byCommit.get(facts.commit) ?? []
+  const mods = tags.map((tag) => scope.tags.byName.get(tag)?.facts.mods ?? {})
+  return { ...facts, mods: Object.assign({}, ...mods) }
 }
 
 /** A configured revision: "3f2c1d0", "v0.0.0-2023…-3f2c1d…" for any module, or "M@v0.0.0-…" for one. */

@@ -38,12 +38,19 @@ export function coordinateOf(root: string, subdir: string, path: ModulePath): Co
   if (path === root) return { path, codeDir: subdir, pathMajor, pseudoMajor, isRoot: true }
   const { prefix } = split
   if (prefix !== root && !prefix.startsWith(`${root}/`)) return undefined
-  const codeDir = joinDirs(subdir, prefix.slice(root.length + 1))
+  // Go puts the subdirectory of the root below the directory that the path names, not above it.
+  const codeDir = joinDirs(prefix.slice(root.length + 1), subdir)
   return { path, codeDir, pathMajor, pseudoMajor, isRoot: false }
 }
 
 /** Go panics on the major version of "gopkg.in/x.v-unstable", which is none. */
 const hasMajor = /^$|^[./]v\d+(-unstable)?$/
+
+/** Returns the path below the root that a directory stands for: the inverse of Go's codeDir. Undefined: none. */
+export function pathBelowRoot(subdir: string, dir: string): string | undefined {
+  if (subdir === '' || dir === subdir) return subdir === '' ? dir : ''
+  return dir.endsWith(`/${subdir}`) ? dir.slice(0, -subdir.length - 1) : undefined
+}
 
 /** Joins directories of a repository; "" is its top. */
 export function joinDirs(...dirs: readonly string[]): string {

@@ -113,7 +113,7 @@ async function readFacts(
     repository: survey.repository.root,
     total: changes.open.length,
   })
-  const facts = await Promise.all(changes.open.map((ref) => reader.read(ref, depthOf(ref.name))))
+  const facts = await Promise.all(changes.open.map((ref) => reader.read(ref, depthOf(ref.name, survey.repository.branches))))
   const tags = mergeTags(facts, changes, shard, location.isShallow ? 'partial' : 'complete')
   const { commits, problems } = await findCommits(survey.repository, opened, shard, repository, reader)
 
@@ -143,15 +143,17 @@ async function readFacts(
   }
 }
 
-function depthOf(ref: string): 'tag' | 'all' | 'none' {
+function depthOf(ref: string, branches: readonly string[]): 'tag' | 'all' | 'none' {
   if (isVersionTag(ref)) return 'tag'
+  // A tag with the name of a configured branch is what go takes instead of the branch.
+  if (branches.includes(ref.slice(tagPrefix.length))) return 'all'
   return ref.startsWith(headPrefix) || looksLikeVersion(ref.slice(ref.lastIndexOf('/') + 1)) ? 'all' : 'none'
 }
 
 /** A tag that is no version, and that someone may ask for, can be answered with a pseudo-version. */
 function needsHistory(facts: RefFacts): boolean {
   const rest = facts.ref.slice(facts.ref.lastIndexOf('/') + 1)
-  return facts.mods !== undefined && !isVersionName(rest) && looksLikeVersion(rest)
+  return facts.mods !== undefined && !isVersionName(rest)
 }
 
 function countTags(shard: Shard): number {

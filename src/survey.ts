@@ -182,7 +182,7 @@ function checkListing(
     if (name === 'HEAD') continue
     if (!heads.some((head) => head.name === ref)) {
       problems.push(problem('branch-missing', { ...place, ref }, `There is no branch ${name}.`))
-    } else if (!isQueryName(name)) {
+    } else if (!isQueryName(name) && !isVersionName(name)) {
       problems.push(
         problem(
           'branch-unreachable',

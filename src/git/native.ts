@@ -321,7 +321,7 @@ async function archivePaths(
   for (let start = 0; start < paths.length; start += pathsInOneRun) {
     const some = paths.slice(start, start + pathsInOneRun)
     const settings = ['-c', 'core.autocrlf=input', '-c', 'core.eol=lf']
-    const args = [...settings, 'archive', '--format=tar', '--end-of-options', commit, '--', ...some]
+    const args = [...settings, 'archive', '--format=tar', '--end-of-options', commit, ...some]
     const failed = (complaint: string) =>
       new ObjectError(commit, 'corrupt', `git archive of ${commit}: ${complaint}`)
     for await (const { name, content } of readTar(runGit(borrower, args, failed))) files.set(name, content)

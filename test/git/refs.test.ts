@@ -340,13 +340,6 @@ describe('a broken ref costs itself alone (F19 to F21, F30)', () => {
       [],
       ['ref-broken refs/tags/bad'],
     ],
-    [
-      'a directory that leads up',
-      ({ gitDir }) => symlinkSync('..', join(gitDir, 'refs/tags/up')),
-      undefined as never,
-      undefined as never,
-    ],
-    ['a pipe', ({ gitDir }) => execFileSync('mkfifo', [join(gitDir, 'refs/tags/bad')]), [], []],
     ['a stale lock', ({ writeFile }) => writeFile('refs/tags/v1.lock', 'junk'), [], []],
     ['a lock of packed-refs', ({ writeFile }) => writeFile('packed-refs.lock', 'junk'), [], []],
     ['a hidden file', ({ writeFile }) => writeFile('refs/tags/.DS_Store', 'junk'), [], []],
@@ -409,7 +402,7 @@ describe('a broken ref costs itself alone (F19 to F21, F30)', () => {
     ],
   ]
 
-  test.for(rows.filter(([, , want]) => want !== undefined))('%s', async ([, spoil, names, problems]) => {
+  test.for(rows)('%s', async ([, spoil, names, problems]) => {
     const repository = withTag()
     spoil(repository)
     const listing = await list(repository.dir)
@@ -419,6 +412,14 @@ describe('a broken ref costs itself alone (F19 to F21, F30)', () => {
     expect(codes(listing)).toEqual(problems)
     const git = forEachRef(repository, 'refs/tags').filter((line) => !line.includes('\ufffd'))
     expect(printed(listing.tags).filter((line) => !line.startsWith('a'.repeat(40)))).toEqual(git)
+  })
+
+  test('a pipe is passed over, and does not stop the run, as it stops git', async () => {
+    const repository = withTag()
+    execFileSync('mkfifo', [join(repository.gitDir, 'refs/tags/bad')])
+    const listing = await list(repository.dir)
+    expect(listing.tags.map(({ name }) => name)).toEqual(['refs/tags/v1'])
+    expect(listing.problems).toEqual([])
   })
 
   test('a directory that leads back up is left after a while', async () => {

@@ -4,7 +4,7 @@
  * Every one holds a harmless v1.0.0, which must be published all the same, and
  * normally one bad thing, on tag v1.1.0 and reachable only from there. What
  * modpress must do with it stands beside it, and what the real go does, which
- * `hostile.selftest.test.ts` asks. The ids are those of docs/security.md:
+ * `support.selftest.test.ts` asks. The letter of an id is its kind:
  * p paths, m modes, s sizes, t tags and refs, o objects and formats,
  * x execution, g go.mod, h pages, c commits, v changes after publication.
  *
@@ -1537,7 +1537,10 @@ function cloneDraft(draft: Draft, flags: readonly string[]): void {
 /** Writes everything into a clone that makes git run a program, each with a canary of its own. */
 function arm(draft: Draft): void {
   const dir = join(draft.dir, '.git')
-  const touch = (name: string): string => `touch ${draft.canary(name)};`
+  const program = (name: string, path = join(dir, `run-${name}`)): string => {
+    writeFileSync(path, `#!/bin/sh\ntouch ${draft.canary(name)}\n`, { mode: 0o755 })
+    return path
+  }
   const section = (name: string, keys: Readonly<Record<string, string>>): string =>
     `[${name}]\n${Object.entries(keys)
       .map(([key, value]) => `\t${key} = "${value.replaceAll('"', '\\"')}"\n`)
@@ -1545,7 +1548,7 @@ function arm(draft: Draft): void {
   const run = (name: string, keys: readonly string[]): string =>
     section(
       name,
-      Object.fromEntries(keys.map((key) => [key, touch(`${name.replaceAll(/\W/g, '-')}-${key}`)])),
+      Object.fromEntries(keys.map((key) => [key, program(`${name.replaceAll(/\W/g, '-')}-${key}`)])),
     )
   const sections = [
     run('core', [
@@ -1564,24 +1567,22 @@ function arm(draft: Draft): void {
     run('merge "evil"', ['driver']),
     run('tar "tar.gz"', ['command']),
     run('tar "zip"', ['command']),
-    section('credential', { helper: `!${touch('credential')}` }),
+    section('credential', { helper: `!${program('credential')}` }),
     run('gpg', ['program']),
     section('log', { showSignature: 'true' }),
     run('uploadpack', ['packObjectsHook']),
     run('sequence', ['editor']),
     run('interactive', ['diffFilter']),
-    section('remote "origin"', { url: `ext::sh -c ${touch('ext')}`, uploadpack: touch('uploadpack') }),
+    section('remote "origin"', { url: `ext::${program('ext')}`, uploadpack: program('uploadpack') }),
     section('protocol "ext"', { allow: 'always' }),
-    section(`url "ext::sh -c touch% ${draft.canary('instead')} "`, { insteadOf: 'https://' }),
+    section(`url "ext::${program('instead')} "`, { insteadOf: 'https://' }),
     section('include', { path: 'more.config' }),
   ]
   appendFileSync(join(dir, 'config'), sections.join(''))
   writeFileSync(join(dir, 'more.config'), run('diff "more"', ['textconv']))
   writeFileSync(join(dir, 'info/attributes'), '*.go filter=evil diff=more\n')
   mkdirSync(join(dir, 'hooks'), { recursive: true })
-  for (const hook of hooks) {
-    writeFileSync(join(dir, 'hooks', hook), `#!/bin/sh\n${touch(`hook-${hook}`)}\n`, { mode: 0o755 })
-  }
+  for (const hook of hooks) program(`hook-${hook}`, join(dir, 'hooks', hook))
 }
 
 const hooks = [

@@ -101,6 +101,7 @@ export function runGit(dir: string, input: string | Uint8Array, args: readonly s
     cwd: dir,
     input,
     maxBuffer: 2 ** 30,
+    timeout: 60_000,
     stdio: ['pipe', 'pipe', 'pipe'],
     env: {
       PATH,

@@ -163,7 +163,12 @@ function splitWords(line: string, env: Readonly<Record<string, string | undefine
 
 async function describe(name: string, dir: string): Promise<VcsTest> {
   const git = async (...args: string[]): Promise<string[]> =>
-    (await call('git', args, { cwd: dir, env: { ...process.env, GIT_CONFIG_GLOBAL: '/dev/null' } })).stdout
+    (
+      await call('git', args, {
+        cwd: dir,
+        env: { ...process.env, GIT_CONFIG_NOSYSTEM: '1', GIT_CONFIG_GLOBAL: '/dev/null' },
+      })
+    ).stdout
       .split('\n')
       .filter((line) => line !== '')
   const refs = await git(
