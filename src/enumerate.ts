@@ -190,7 +190,7 @@ function isRealModule(scope: Scope, at: Coordinate): boolean {
 }
 
 /** Returns the module path that a version tag names; undefined for tags that can name none. */
-function pathOfTag(repository: Repository, tag: VersionTag): string | undefined {
+export function pathOfTag(repository: Repository, tag: VersionTag): string | undefined {
   if (!isVersionName(tag.rest)) return undefined
   const below = pathBelowRoot(repository.subdir, tag.dir)
   if (below === undefined) return undefined

@@ -116,6 +116,7 @@ function misfit(
   where: { readonly repository: string; readonly module: string; readonly version: string },
 ): Problem {
   const file = fileIn(dir)
+  if (goMod.fault !== undefined) return problem(goMod.fault.code, where, goMod.fault.message)
   if (goMod.kind === 'symlink') return problem('gomod-not-regular', where, `${file} is a symbolic link.`)
   if (goMod.module === '') return problem('gomod-no-module-path', where, `${file} is missing a module path.`)
   const declared = JSON.stringify(goMod.module)

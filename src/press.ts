@@ -11,6 +11,7 @@ import {
   type Enumeration,
   type EnumerationContext,
   enumerateVersions,
+  pathOfTag,
   type RepositoryFacts,
 } from './enumerate.ts'
 import type { FlowOptions } from './events.ts'
@@ -20,14 +21,14 @@ import { ObjectError, RepositoryError } from './git/object.ts'
 import { type GitRepository, withRepository } from './git/repository.ts'
 import { isProblem } from './locate.ts'
 import { distinctProblems, type RecordedRef, type Refusal, type Shard, versionKey } from './manifest.ts'
-import type { ModulePath, ModuleVersion, PublishedVersion, RefFacts } from './model.ts'
+import type { ModulePath, ModuleVersion, PublishedVersion, RefFacts, Repository } from './model.ts'
 import { matchesGlob } from './module/glob.ts'
 import { type Press, packVersion, withPress } from './pack.ts'
 import { mergeTags, planRepository } from './plan.ts'
 import { type Problem, type ProblemCode, problem } from './problem.ts'
 import { checkSitePath, type Site } from './site.ts'
 import type { OpenedSurvey, Survey } from './survey.ts'
-import { commitPrefix, headPrefix, isVersionName, looksLikeVersion, tagPrefix } from './tags.ts'
+import { commitPrefix, headPrefix, isVersionName, looksLikeVersion, tagPrefix, versionTag } from './tags.ts'
 
 /** What became of a repository. */
 export interface Pressed {
@@ -222,7 +223,7 @@ async function pressVersions(
         refusals: refused,
         problems: [
           ...distinctProblems(survey.problems).map((each) => ({ stage: 'open' as const, problem: each })),
-          ...distinctProblems([...found, ...failedRefs(repository.root, facts)]).map((each) => ({
+          ...distinctProblems([...found, ...failedRefs(repository, facts)]).map((each) => ({
             stage: 'press' as const,
             problem: each,
           })),
@@ -305,18 +306,19 @@ function recordRefs(facts: KnownFacts): Map<string, RecordedRef> {
 }
 
 /** The problems of refs that could not be used. Tags of no version say nothing. */
-function failedRefs(repository: ModulePath, facts: KnownFacts): Problem[] {
+function failedRefs(repository: Repository, facts: KnownFacts): Problem[] {
   const all = [
     ...[...facts.tags.values()].map((recorded) => recorded.facts),
     ...facts.heads,
     ...facts.commits,
   ]
-  return all.flatMap(({ ref, failed }) => {
+  return all.flatMap(({ ref, oid, failed }) => {
     const rest = ref.slice(ref.lastIndexOf('/') + 1)
     const isSilent = ref.startsWith(tagPrefix) && !looksLikeVersion(rest)
     if (failed === undefined || isSilent) return []
-    return [
-      problem(failed.code as ProblemCode, { repository, ref: ref.replace(commitPrefix, '') }, failed.message),
-    ]
+    const place = { repository: repository.root, ref: ref.replace(commitPrefix, '') }
+    const module = ref.startsWith(tagPrefix) ? pathOfTag(repository, versionTag({ ref, oid })) : undefined
+    const version = module === undefined ? {} : { module, version: rest }
+    return [problem(failed.code as ProblemCode, { ...place, ...version }, failed.message)]
   })
 }

@@ -40,14 +40,19 @@ export function indexTags(tags: readonly RefFacts[]): TagIndex {
   const byCommit = new Map<Oid, string[]>()
   const byName = new Map<string, VersionTag>()
   for (const facts of tags) {
-    const short = facts.ref.slice(tagPrefix.length)
-    const slash = short.lastIndexOf('/')
-    const tag = { short, dir: short.slice(0, Math.max(slash, 0)), rest: short.slice(slash + 1), facts }
-    byName.set(short, tag)
-    if (facts.commit !== undefined) push(byCommit, facts.commit, short)
+    const tag = versionTag(facts)
+    byName.set(tag.short, tag)
+    if (facts.commit !== undefined) push(byCommit, facts.commit, tag.short)
     push(byDir, tag.dir, tag)
   }
   return { byDir, byCommit, byName }
+}
+
+/** Takes the name of a tag apart. */
+export function versionTag(facts: RefFacts): VersionTag {
+  const short = facts.ref.slice(tagPrefix.length)
+  const slash = short.lastIndexOf('/')
+  return { short, dir: short.slice(0, Math.max(slash, 0)), rest: short.slice(slash + 1), facts }
 }
 
 function push<K, V>(map: Map<K, V[]>, key: K, value: V): void {

@@ -25,6 +25,7 @@ import {
   ObjectError,
   type ObjectStat,
   parseCommit,
+  parseOid,
   parseTag,
   RepositoryError,
 } from './object.ts'
@@ -94,13 +95,14 @@ class IsomorphicRepository implements OpenRepository {
     return undefined
   }
 
+  // A commit is given when it has been read: where a shallow clone ends, there is none.
   async *#walk(commit: Oid): AsyncGenerator<Oid> {
     const seen = new Set([commit])
     let front: readonly Oid[] = [commit]
     while (front.length > 0) {
-      yield* front
       const parents = await Promise.all(front.map((oid) => this.#parentsOf(oid, commit)))
-      const next = new Set(parents.flat().filter((oid) => !seen.has(oid)))
+      yield* front.filter((_, index) => parents[index] !== undefined)
+      const next = new Set(parents.flatMap((oids) => oids ?? []).filter((oid) => !seen.has(oid)))
       for (const oid of next) seen.add(oid)
       front = [...next]
     }
@@ -122,7 +124,7 @@ class IsomorphicRepository implements OpenRepository {
   }
 
   // History is walked once, however many tags ask for their ancestors.
-  async #parentsOf(oid: Oid, start: Oid): Promise<readonly Oid[]> {
+  async #parentsOf(oid: Oid, start: Oid): Promise<readonly Oid[] | undefined> {
     const known = this.#parents.get(oid) ?? this.#readParents(oid)
     this.#parents.set(oid, known)
     try {
@@ -130,7 +132,7 @@ class IsomorphicRepository implements OpenRepository {
     } catch (error) {
       // In a shallow clone history ends where the objects do.
       const isEdge = error instanceof ObjectError && error.kind === 'missing' && this.#location.isShallow
-      if (isEdge && oid !== start) return []
+      if (isEdge && oid !== start) return undefined
       throw error
     }
   }
@@ -145,6 +147,8 @@ class IsomorphicRepository implements OpenRepository {
   }
 
   async #read(oid: Oid): Promise<GitObject> {
+    if (parseOid(oid, 'sha1') === undefined)
+      throw new ObjectError(oid, 'missing', `${oid} is not a full object id.`)
     const place = await this.#findPacked(oid)
     if (place !== undefined && place.pack.stat(place.offset) === undefined) {
       throw new ObjectError(oid, 'corrupt', `The object ${oid} in ${place.pack.name} cannot be read.`)
@@ -179,6 +183,7 @@ class IsomorphicRepository implements OpenRepository {
   }
 
   async #stat(oid: Oid): Promise<ObjectStat | undefined> {
+    if (parseOid(oid, 'sha1') === undefined) return undefined
     const loose = await statLoose(join(this.#objects, oid.slice(0, 2), oid.slice(2)))
     if (loose !== undefined) return loose
     const place = await this.#findPacked(oid)

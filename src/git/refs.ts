@@ -133,7 +133,7 @@ class RefReader {
       // Bytes as they are: only names that are not ASCII, which are rare, are decoded one by one.
       text = await readFile(join(this.#location.commonDir, 'packed-refs'), 'latin1')
     } catch (error) {
-      if (isAbsent(error)) return []
+      if (codeOf(error) === 'ENOENT') return []
       throw unreadable('packed-refs', error)
     }
     const { hash } = this.#location

@@ -36,6 +36,7 @@ describe('readRefs', () => {
       defaultHead: 'refs/heads/main',
       defaultHeadBy: 'head',
       headSymbolic: 'refs/heads/main',
+      checkedOut: repository.git('rev-parse', 'HEAD'),
     })
     expect(printed(listing.tags)).toEqual(forEachRef(repository, 'refs/tags'))
     expect(printed(listing.heads)).toEqual(forEachRef(repository, 'refs/heads'))
@@ -168,6 +169,7 @@ describe('heads and the default one', () => {
     const listing = await list(repository.dir)
     expect(listing.headSymbolic).toBeUndefined()
     expect(listing.defaultHead).toBeUndefined()
+    expect(listing.checkedOut).toBe(repository.git('rev-parse', 'HEAD'))
   })
 
   test('an unborn HEAD beside one head: that one', async () => {
@@ -402,7 +404,10 @@ describe('a broken ref costs itself alone (F19 to F21, F30)', () => {
     ],
   ]
 
-  test.for(rows)('%s', async ([, spoil, names, problems]) => {
+  // git follows the first two to wherever they lead, and passes over the third in a list, though not by its name.
+  const departures = new Set(['one to HEAD', 'a symbolic link outside', 'a symbolic link like a ref'])
+
+  test.for(rows)('%s', async ([title, spoil, names, problems]) => {
     const repository = withTag()
     spoil(repository)
     const listing = await list(repository.dir)
@@ -410,8 +415,9 @@ describe('a broken ref costs itself alone (F19 to F21, F30)', () => {
       ['v1', ...names].map((name) => `refs/tags/${name}`).sort(),
     )
     expect(codes(listing)).toEqual(problems)
+    if (departures.has(title)) return
     const git = forEachRef(repository, 'refs/tags').filter((line) => !line.includes('\ufffd'))
-    expect(printed(listing.tags).filter((line) => !line.startsWith('a'.repeat(40)))).toEqual(git)
+    expect(printed(listing.tags)).toEqual(git)
   })
 
   test('a pipe is passed over, and does not stop the run, as it stops git', async () => {

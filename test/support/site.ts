@@ -38,7 +38,7 @@ export function filesBelow(dir: string): string[] {
 
 /** Returns the bytes of a proxy file as text; undefined where it is not there. */
 export function proxyFile(site: string, module: string, name: string): string | undefined {
-  const escape = (text: string) => text.replace(/[A-Z]/g, (char) => `!${char.toLowerCase()}`)
-  const file = join(site, escape(module), escape(name))
+  const escaped = (text: string) => text.replace(/[A-Z]/g, (char) => `!${char.toLowerCase()}`)
+  const file = join(site, escaped(module), escaped(name))
   return existsSync(file) ? readFileSync(file, 'latin1') : undefined
 }

@@ -1,0 +1,332 @@
+/**
+ * Turns what a flow tells into text for people or JSON lines for programs.
+ *
+ * Results go to stdout, problems and progress to stderr. Problems that are
+ * alike are told once; known ones are counted, and of them only errors are
+ * named, since someone still has to act. JSON lines have everything.
+ */
+
+import type { ModpressEvent, ProblemEvent, VersionEvent } from '../events.ts'
+import type { Problem } from '../problem.ts'
+import { type Counts, nameOf } from '../report.ts'
+import { firstOfEach, renderAnnotations, writeStep } from './github.ts'
+import {
+  count,
+  type Environment,
+  hasColor,
+  openProgress,
+  type Output,
+  type Paint,
+  painter,
+  safeLines,
+  safeText,
+} from './terminal.ts'
+
+export type Command = 'build' | 'plan' | 'index' | 'serve' | 'completion' | 'help'
+
+export interface ReportOptions {
+  readonly command: string
+  readonly env: Environment
+  readonly stdout: Output
+  readonly stderr: Output
+  /** "json": lines for programs. "problems": nothing but errors and warnings. */
+  readonly style: 'text' | 'json' | 'problems'
+  /** Whether --no-color was not given. */
+  readonly color: boolean
+}
+
+/** A problem that ends the run; the code may be one of our own mistakes, which the catalogue does not have. */
+export type Ending = Omit<Problem, 'code'> & { readonly code: string }
+
+/** Tells of one run. */
+export interface RunReport {
+  onEvent(event: ModpressEvent): void
+  /** Tells people something beside results and problems. */
+  remark(text: string): void
+  /** Tells a result in words, for programs as an object. */
+  result(text: string, object: Readonly<Record<string, unknown>>): void
+  finish(exit: number, counts: Counts): Promise<void>
+  /** Ends a run that could not go on. */
+  fail(ending: Ending, exit: number): Promise<void>
+}
+
+/** Opens the report of a run. */
+export function openReport(options: ReportOptions): RunReport {
+  return options.style === 'json' ? new JsonReport(options) : new TextReport(options)
+}
+
+/** What both kinds of report collect. */
+class Collected {
+  readonly versions: VersionEvent[] = []
+  readonly problems: ProblemEvent[] = []
+
+  add(event: ModpressEvent): void {
+    if (event.type === 'version') this.versions.push(event)
+    else if (event.type === 'problem') this.problems.push(event)
+  }
+
+  /** The new problems in groups: one code and one module. */
+  groups(): ProblemEvent[][] {
+    const groups = new Map<string, ProblemEvent[]>()
+    for (const each of this.problems) {
+      if (each.known) continue
+      const key = [each.severity, each.code, each.module ?? '', each.repository ?? ''].join('\n')
+      groups.set(key, [...(groups.get(key) ?? []), each])
+    }
+    return [...groups.values()]
+  }
+}
+
+class JsonReport implements RunReport {
+  readonly #options: ReportOptions
+  readonly #collected = new Collected()
+
+  constructor(options: ReportOptions) {
+    this.#options = options
+  }
+
+  onEvent(event: ModpressEvent): void {
+    this.#collected.add(event)
+    this.#line(event.type === 'problem' ? problemLine(event, event.known) : event)
+  }
+
+  remark(): void {}
+
+  result(_text: string, object: Readonly<Record<string, unknown>>): void {
+    this.#line(object)
+  }
+
+  async finish(exit: number, counts: Counts): Promise<void> {
+    const { command } = this.#options
+    this.#line({ type: 'report', command, exit, counts })
+    await tellGithub(this.#options, this.#collected, summarize(command, counts))
+  }
+
+  async fail(ending: Ending, exit: number): Promise<void> {
+    const { command } = this.#options
+    const { versions, problems } = this.#collected
+    const counts = countEvents(versions, problems, ending)
+    this.#line(problemLine(ending, false))
+    this.#line({ type: 'report', command, exit, counts })
+    if (isGithub(this.#options)) this.#options.stderr.write(renderAnnotations([ending]))
+  }
+
+  /** Nothing in a line is a control or a direction to a terminal, and every parser reads the same text. */
+  #line(object: object): void {
+    const text = JSON.stringify(object).replaceAll(/[\p{Cc}\p{Cf}\u2028\u2029]/gu, (character) =>
+      [...Array(character.length).keys()]
+        .map((index) => `\\u${character.charCodeAt(index).toString(16).padStart(4, '0')}`)
+        .join(''),
+    )
+    this.#options.stdout.write(`${text}\n`)
+  }
+}
+
+function problemLine(each: Ending, known: boolean): object {
+  const { code, severity, repository, ref, module, version, subject, message, hint } = each
+  return {
+    type: 'problem',
+    code,
+    severity,
+    known,
+    repository,
+    ref,
+    module,
+    version,
+    subject,
+    message,
+    hint,
+  }
+}
+
+/** The counts of a run that ended before its report. */
+function countEvents(
+  versions: readonly VersionEvent[],
+  problems: readonly ProblemEvent[],
+  ending: Ending,
+): Counts {
+  const of = (action: VersionEvent['action']) => versions.filter((each) => each.action === action).length
+  const fresh = [...problems.filter((each) => !each.known), ending]
+  return {
+    added: of('add'),
+    kept: of('keep'),
+    refused: of('refuse'),
+    errors: fresh.filter((each) => each.severity === 'error').length,
+    warnings: fresh.filter((each) => each.severity === 'warning').length,
+    known: problems.filter((each) => each.known).length,
+  }
+}
+
+class TextReport implements RunReport {
+  readonly #options: ReportOptions
+  readonly #collected = new Collected()
+  readonly #progress: ReturnType<typeof openProgress> | undefined
+  readonly #out: Paint
+  readonly #err: Paint
+
+  constructor(options: ReportOptions) {
+    const { env, stdout, stderr, color, style } = options
+    this.#options = options
+    this.#out = painter(hasColor(color, env, stdout))
+    this.#err = painter(hasColor(color, env, stderr))
+    this.#progress = style === 'text' ? openProgress(stderr, env) : undefined
+  }
+
+  onEvent(event: ModpressEvent): void {
+    if (event.type === 'progress') this.#progress?.update(event)
+    else this.#collected.add(event)
+  }
+
+  remark(text: string): void {
+    if (this.#options.style === 'text') this.#options.stderr.write(`${text}\n`)
+  }
+
+  result(text: string): void {
+    this.#options.stdout.write(`${text}\n`)
+  }
+
+  async finish(_exit: number, counts: Counts): Promise<void> {
+    this.#progress?.end()
+    const { command, stdout, stderr, style } = this.#options
+    const summary = summarize(command, counts)
+    if (style === 'text') stdout.write(this.#renderVersions())
+    stderr.write(this.#renderProblems())
+    if (style === 'text') stdout.write(`${summary}\n`)
+    await tellGithub(this.#options, this.#collected, summary)
+  }
+
+  async fail(ending: Ending, exit: number): Promise<void> {
+    this.#progress?.end()
+    const { stderr } = this.#options
+    stderr.write(this.#renderProblems())
+    const again = exit === 75 ? 'The site is whole. ' : ''
+    stderr.write(this.#renderProblem(ending, again === '' ? [] : []))
+    if (isGithub(this.#options)) stderr.write(renderAnnotations([ending]))
+  }
+
+  #renderVersions(): string {
+    const { command } = this.#options
+    const isPlan = command === 'plan'
+    const reasons = new Map<string, ProblemEvent>()
+    for (const each of this.#collected.problems) {
+      const key = `${each.module}@${each.version}`
+      if (!reasons.has(key)) reasons.set(key, each)
+    }
+    const rows = this.#collected.versions.flatMap(({ action, module, version }) => {
+      const name = `${module}@${version}`
+      if (action === 'keep') return []
+      if (action === 'add') return { verb: isPlan ? 'add' : 'added', name, reason: '' }
+      const reason = reasons.get(name)
+      // What was refused before is no result of this run.
+      if (!isPlan && reason?.known === true) return []
+      const known = reason?.known === true ? ' (known)' : ''
+      return { verb: isPlan ? 'refuse' : 'refused', name, reason: `${reason?.code ?? ''}${known}` }
+    })
+    const verbWidth = Math.max(0, ...rows.map(({ verb }) => verb.length))
+    const refused = rows.filter(({ reason }) => reason !== '')
+    const nameWidth = Math.min(72, refused.reduce((most, { name }) => Math.max(most, name.length), 0))
+    const lines = rows.map(({ verb, name, reason }) => {
+      const painted = this.#out(reason === '' ? 'green' : 'red', verb.padEnd(verbWidth))
+      const shown = safeText(name)
+      return reason === '' ? `${painted}  ${shown}\n` : `${painted}  ${shown.padEnd(nameWidth)}  ${reason}\n`
+    })
+    return lines.join('')
+  }
+
+  #renderProblems(): string {
+    const isShort = this.#options.style === 'problems'
+    const groups = this.#collected.groups()
+    const of = (severity: Problem['severity']) => groups.filter(([first]) => first?.severity === severity)
+    const known = this.#collected.problems.filter((each) => each.known && each.severity === 'error')
+    return [
+      ...(isShort ? [] : of('note').map((group) => this.#renderNote(group))),
+      ...of('warning').map(([first, ...rest]) => (first === undefined ? '' : this.#renderProblem(first, rest))),
+      ...(isShort ? [] : known.map((each) => this.#renderKnown(each))),
+      ...of('error').map(([first, ...rest]) => (first === undefined ? '' : this.#renderProblem(first, rest))),
+      this.#renderAcceptances(of('error').flat()),
+    ].join('')
+  }
+
+  #renderProblem(first: Ending, rest: readonly Ending[]): string {
+    const { severity, code, subject, message, hint } = first
+    const head = this.#err(severity === 'error' ? 'red' : 'yellow', `${severity}:`)
+    const name = subject === '' ? '' : `${this.#err('bold', safeText(subject))}: `
+    const lines = [`${head} ${name}${safeLines(message, '  ')} ${this.#err('dim', `(${code})`)}`]
+    if (rest.length > 0) lines.push(`  and ${describeRest(first, rest)}`)
+    lines.push(`  ${this.#err('cyan', 'hint:')} ${safeLines(hint, '  ')}`)
+    return `${lines.join('\n')}\n`
+  }
+
+  #renderNote([first, ...rest]: readonly Problem[]): string {
+    if (first === undefined) return ''
+    const { code, subject, message } = first
+    const name = subject === '' ? '' : `${safeText(subject)}: `
+    const more = rest.length === 0 ? '' : ` And ${describeRest(first, rest)}.`
+    return `${this.#err('cyan', 'note:')} ${name}${safeLines(message, '  ')}${more} ${this.#err('dim', `(${code})`)}\n`
+  }
+
+  #renderKnown({ subject, message, code }: Problem): string {
+    const name = subject === '' ? '' : `${safeText(subject)}: `
+    return `${this.#err('dim', `known error: ${name}${safeLines(message, '  ')} (${code})`)}\n`
+  }
+
+  /** The entries that turn the new errors into notes, ready to be pasted. */
+  #renderAcceptances(errors: readonly Problem[]): string {
+    const entries = errors.flatMap((each) => renderAcceptance(each) ?? [])
+    if (entries.length === 0) return ''
+    const title = 'To live with an error, add its entry to the configuration and say why:'
+    return `${this.#err('dim', title)}\naccept:\n${entries.map((entry) => `  - ${entry}\n`).join('')}`
+  }
+}
+
+/** Returns the entry of `accept` for a problem: at once YAML, and with its keys in quotes JSON. */
+export function renderAcceptance(each: Problem): string | undefined {
+  const module = each.module ?? each.repository
+  if (module === undefined) return undefined
+  const version = nameOf(each)
+  const fields = { module, ...(version === undefined ? {} : { version }), code: each.code, reason: '…' }
+  const parts = Object.entries(fields).map(([key, value]) => `${key}: ${quoteYaml(value)}`)
+  return `{ ${parts.join(', ')} }`
+}
+
+/** Plain where YAML reads it as the same text in any case; else in quotes, as in JSON. */
+function quoteYaml(text: string): string {
+  if (text === '…' || (/^[a-z][\w./+-]*$/i.test(text) && !/^(?:true|false|null|yes|no|on|off|y|n)$/i.test(text)))
+    return text
+  return JSON.stringify(text).replaceAll(/[\p{Cc}\p{Cf}\u2028\u2029]/gu, (character) =>
+    safeText(character),
+  )
+}
+
+function describeRest(first: Ending, rest: readonly Ending[]): string {
+  const noun = first.version === undefined ? 'like it' : 'version'
+  const names = rest.map((each) => safeText(each.version ?? nameOf(each as Problem) ?? each.subject))
+  const shown = names.slice(0, 6).join(', ')
+  const more = names.length > 6 ? ', …' : ''
+  const number = noun === 'version' ? count(rest.length, 'more version') : `${rest.length} more`
+  return `${number}: ${shown}${more}`
+}
+
+/** Returns the line that sums up a run. */
+export function summarize(command: string, counts: Counts): string {
+  const { added, kept, refused, errors, warnings, known } = counts
+  const problems = `${count(errors, 'error')}, ${count(warnings, 'warning')}`
+  const tail = known === 0 ? problems : `${problems} (${known} known)`
+  if (command === 'index') return `index written; ${tail}`
+  return command === 'plan'
+    ? `${added} to add, ${kept} to keep, ${refused} refused; ${tail}`
+    : `${added} added, ${kept} kept, ${refused} refused; ${tail}`
+}
+
+function isGithub({ env }: ReportOptions): boolean {
+  return env['GITHUB_ACTIONS'] === 'true'
+}
+
+async function tellGithub(options: ReportOptions, collected: Collected, summary: string): Promise<void> {
+  if (!isGithub(options)) return
+  const { command, env, stderr } = options
+  const problems = firstOfEach(collected.groups())
+  stderr.write(renderAnnotations(problems))
+  const failure = await writeStep(env, { command, summary, versions: collected.versions, problems })
+  if (failure !== undefined) stderr.write(`The summary of the step could not be written: ${failure}\n`)
+}
