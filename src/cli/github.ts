@@ -4,7 +4,7 @@
  */
 
 import { appendFile } from 'node:fs/promises'
-import type { ProblemEvent, VersionEvent } from '../events.ts'
+import type { VersionEvent } from '../events.ts'
 import type { Problem } from '../problem.ts'
 import { type Environment, safeText } from './terminal.ts'
 
@@ -15,11 +15,16 @@ export interface Outcome {
   readonly summary: string
   readonly versions: readonly VersionEvent[]
   /** The new problems; of those that are alike, the first one. */
-  readonly problems: readonly Pick<Problem, 'severity' | 'code' | 'subject' | 'message' | 'hint'>[]
+  readonly problems: readonly Annotated[]
+}
+
+/** What an annotation needs of a problem. */
+export interface Annotated extends Pick<Problem, 'severity' | 'subject' | 'message' | 'hint'> {
+  readonly code: string
 }
 
 /** Returns the annotations of new problems, a line each. */
-export function renderAnnotations(problems: Outcome['problems']): string {
+export function renderAnnotations(problems: readonly Annotated[]): string {
   const lines = problems.flatMap(({ severity, code, subject, message, hint }) => {
     if (severity === 'note') return []
     const title = [subject, code].filter((part) => part !== '').join(' ')
@@ -87,9 +92,4 @@ function escapeData(text: string): string {
 
 function escapeProperty(text: string): string {
   return escapeData(text).replaceAll(':', '%3A').replaceAll(',', '%2C')
-}
-
-/** Returns the first of each group of problems that are alike: GitHub shows ten annotations of a step. */
-export function firstOfEach(groups: readonly (readonly ProblemEvent[])[]): ProblemEvent[] {
-  return groups.flatMap((group) => group.slice(0, 1))
 }

@@ -25,13 +25,12 @@ const shells = ['bash', 'zsh', 'fish'] as const
 
 const examples = `
 Examples:
-  modpress build                          press the clone you are in into ./site
-  modpress serve                          try it: GOPROXY=http://127.0.0.1:8080 go get MODULE
-  modpress plan --as v1.4.0               would this tag be accepted? Nothing is written
-  modpress build --config all.yaml --json   for programs: one JSON object a line
+  modpress build                     press the clone you are in into ./site
+  modpress serve                     try it: GOPROXY=http://127.0.0.1:8080 go get MODULE
+  modpress plan --as v1.4.0          would this tag be accepted? Nothing is written
+  modpress build --fail-on warning   be strict
 
-Exit status: 0 done; 1 done, with new errors; 2 nothing was done; 75 run it again.
-Documentation: https://www.npmjs.com/package/modpress`
+Exit status: 0 done; 1 done, with new errors; 2 nothing was done; 75 run it again.`
 
 function createProgram() {
   const program = new Command('modpress')
@@ -54,9 +53,15 @@ function createProgram() {
   program
     .command('build')
     .summary('press repositories into a site')
-    .description('Adds to the site what is new in the repositories, keeps what is published, and changes nothing else.')
+    .description(
+      'Adds to the site what is new in the repositories, keeps what is published, and changes nothing else.',
+    )
     .addOption(failOnOption())
-    .option('--accept-moved <M@v>', 'live with a tag that was moved; the first content stays. Repeatable', collectVersion, [])
+    .option(
+      '--accept-moved <M@v>',
+      'live with a tag that was moved; the first content stays. Repeatable',
+      collectVersion,
+    )
     .option('--no-index', 'leave what spans modules to "modpress index"')
     .addHelpText('after', '\nExample:\n  modpress build --output public --url https://go.example.com')
     .action((_flags, command) => {
@@ -66,7 +71,7 @@ function createProgram() {
         return build(settings, {
           ...flow,
           failOn: flags.failOn,
-          acceptMoved: flags.acceptMoved,
+          acceptMoved: flags.acceptMoved ?? [],
           index: flags.index ? 'write' : 'leave',
         })
       })
@@ -87,15 +92,19 @@ function createProgram() {
           throw usage(`The revision ${revision} needs --as TAG.`, 'modpress plan --as TAG REV')
         }
         const [{ plan }, settings] = await Promise.all([import('../build.ts'), load(flags)])
-        const as = flags.as === undefined ? {} : { as: { tag: flags.as, ...(revision === undefined ? {} : { revision }) } }
-        return plan(settings, { ...flow, failOn: flags.failOn, ...as })
+        const options = { ...flow, failOn: flags.failOn }
+        if (flags.as === undefined) return plan(settings, options)
+        const as = { tag: flags.as, ...(revision === undefined ? {} : { revision }) }
+        return judge(as.tag, await plan(settings, { ...options, as }), flags.failOn)
       })
     })
 
   program
     .command('index')
     .summary('derive what spans modules')
-    .description('Derives what spans modules from the site as it is: the front page and the index of the manifest.')
+    .description(
+      'Derives what spans modules from the site as it is: the front page and the index of the manifest.',
+    )
     .argument('[DIR]', 'the site; default: the output directory')
     .addHelpText('after', '\nExample:\n  modpress build --no-index && modpress index')
     .action((dir, _flags, command) => {
@@ -128,7 +137,7 @@ function createProgram() {
         report.remark(`Serving ${root}. Press Ctrl+C to stop.`)
         await aborted(flow.signal)
         await server.close()
-        return { command: 'serve', exit: 0, counts: nothing, problems: [] }
+        return { exit: 0, counts: nothing, summary: '' }
       })
     })
 
@@ -150,4 +159,182 @@ function failOnOption() {
   return new Option('--fail-on <WHEN>', 'exit with 1 for new errors, any error, any warning too, or never')
     .choices(failOn)
     .default('new' satisfies FailOn)
+}
+
+/** What every command understands, as parsed. */
+interface Flags {
+  readonly config?: string | undefined
+  readonly output?: string | undefined
+  readonly url?: string | undefined
+  readonly jobs?: number | undefined
+  readonly json?: true | undefined
+  readonly quiet?: true | undefined
+  readonly color: boolean
+}
+
+/** What a command came to. */
+interface Result extends Pick<Report, 'exit' | 'counts'> {
+  /** @default the counts in words */
+  readonly summary?: string
+}
+
+const nothing: Report['counts'] = { added: 0, kept: 0, refused: 0, errors: 0, warnings: 0, known: 0 }
+
+/** Loads the settings that flags, configuration and environment give. */
+async function load({ config, output, url, jobs }: Flags): Promise<Settings> {
+  const { loadSettings } = await import('../config/load.ts')
+  return loadSettings({
+    cwd: process.cwd(),
+    env: process.env,
+    ...(config === undefined ? {} : { configFile: config }),
+    ...(output === undefined ? {} : { output }),
+    ...(url === undefined ? {} : { url }),
+    ...(jobs === undefined ? {} : { jobs }),
+  })
+}
+
+/** Answers whether a tag would be accepted, also by the exit status, so that a script can push it after "&&". */
+function judge(tag: string, { exit, counts }: Report, failOn: FailOn): Result {
+  const isGood = counts.added + counts.kept > 0 && counts.refused === 0
+  const verdict = counts.refused > 0 ? 'be refused' : isGood ? 'be accepted' : 'publish nothing'
+  return { exit: isGood || failOn === 'never' ? exit : 1, counts, summary: `${tag} would ${verdict}` }
+}
+
+/** Runs a command to its end: report, exit code, and an orderly stop where someone interrupts it. */
+async function run(
+  command: string,
+  flags: Flags,
+  work: (flow: FlowOptions & { readonly signal: AbortSignal }, report: RunReport) => Promise<Result>,
+): Promise<void> {
+  const report = await openReportFor(command, flags)
+  const stop = new AbortController()
+  const onSignal = (signal: NodeJS.Signals) => {
+    // Whoever asks twice will not wait.
+    if (stop.signal.aborted) process.exit(signal === 'SIGINT' ? 130 : 143)
+    if (command !== 'serve') report.remark('Stopping. Again: at once.')
+    const message = `The run was stopped by ${signal}.`
+    stop.abort(new FatalError(problem('interrupted', {}, message), { exitCode: 75 }))
+  }
+  const onBug = (error: unknown) => {
+    report.fail(bug(error), 2).finally(() => process.exit(2))
+  }
+  const signals = ['SIGINT', 'SIGTERM'] as const
+  for (const signal of signals) process.on(signal, onSignal)
+  process.on('uncaughtException', onBug)
+  try {
+    const { exit, counts, summary } = await work(
+      { onEvent: (event) => report.onEvent(event), signal: stop.signal },
+      report,
+    )
+    await report.finish(exit, counts, summary)
+    process.exitCode = exit
+  } catch (error) {
+    // What fails after an interrupt, fails because of it.
+    const cause: unknown = stop.signal.aborted ? stop.signal.reason : error
+    const [ending, exit] = cause instanceof FatalError ? [cause.problem, cause.exitCode] : [bug(cause), 2]
+    await report.fail(ending, exit)
+    process.exitCode = exit
+  } finally {
+    for (const signal of signals) process.off(signal, onSignal)
+    process.off('uncaughtException', onBug)
+  }
+}
+
+async function openReportFor(command: string, { json, quiet, color }: Flags): Promise<RunReport> {
+  const { openReport } = await import('./report.ts')
+  const style = json === true ? 'json' : quiet === true ? 'problems' : 'text'
+  const { env, stdout, stderr } = process
+  return openReport({ command, env, stdout, stderr, style, color })
+}
+
+/** Our own mistake: its stack is for those who ask. */
+function bug(error: unknown): Ending {
+  const isDebug = (process.env['MODPRESS_DEBUG'] ?? '') !== ''
+  const text = error instanceof Error ? ((isDebug ? error.stack : undefined) ?? error.message) : String(error)
+  return {
+    code: 'internal-error',
+    severity: 'error',
+    subject: '',
+    message: `This is a mistake in modpress: ${text}`,
+    hint: isDebug ? 'Please report it.' : 'Please report it, with what MODPRESS_DEBUG=1 shows.',
+  }
+}
+
+function usage(message: string, hint?: string): FatalError {
+  return new FatalError(problem('usage', {}, message, hint))
+}
+
+function aborted(signal: AbortSignal): Promise<void> {
+  return new Promise((done) => {
+    if (signal.aborted) done()
+    else signal.addEventListener('abort', () => done(), { once: true })
+  })
+}
+
+// ---- Values of flags ----
+
+function parseJobs(text: string): number {
+  if (/^[1-9]\d{0,3}$/.test(text)) return Number(text)
+  throw new commander.InvalidArgumentError('It must be a whole number from 1 on.')
+}
+
+function parsePort(text: string): number {
+  if (/^\d{1,5}$/.test(text) && Number(text) < 65_536) return Number(text)
+  throw new commander.InvalidArgumentError('It must be a number from 0 to 65535.')
+}
+
+function collectVersion(text: string, previous: readonly string[] | undefined): string[] {
+  if (/^[^@\s]+@v[^@\s]+$/.test(text)) return [...(previous ?? []), text]
+  throw new commander.InvalidArgumentError('It must be MODULE@VERSION.')
+}
+
+function readVersion(): string {
+  const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'))
+  return String(version)
+}
+
+// ---- The run itself ----
+
+/** Tells what the parser did not understand, as a problem. */
+async function failUsage(error: commander.CommanderError): Promise<void> {
+  const [first = '', ...more] = error.message.replace(/^error: /, '').split('\n')
+  const suggestion = /\((Did you mean .*)\)/.exec(more.join(' '))?.[1]
+  const command = program.commands.map((each) => each.name()).find((name) => args.includes(name))
+  const isHelp = error.code === 'commander.help'
+  // The help that stands there already says it all.
+  if (isHelp && !args.includes('--json')) return
+  const help = `See modpress ${command === undefined ? '' : `${command} `}--help.`
+  const message = isHelp ? 'There is no command.' : sentence(first)
+  const hint = suggestion === undefined ? help : `${suggestion} ${help}`
+  await (await openReportByArgs(command)).fail(usage(message, hint).problem, 2)
+}
+
+/** Opens a report where the flags could not be parsed, or not yet. */
+function openReportByArgs(command = 'modpress'): Promise<RunReport> {
+  const json = args.includes('--json') ? true : undefined
+  return openReportFor(command, { json, color: !args.includes('--no-color') })
+}
+
+function sentence(text: string): string {
+  const start = `${text.slice(0, 1).toUpperCase()}${text.slice(1)}`
+  return /[.?!]$/.test(start) ? start : `${start}.`
+}
+
+/** A reader such as "head" may leave before the end. The run goes on without it. */
+function onStreamError(error: NodeJS.ErrnoException): void {
+  if (error.code !== 'EPIPE' && error.code !== 'EIO' && error.code !== 'ERR_STREAM_DESTROYED') throw error
+}
+
+process.stdout.on('error', onStreamError)
+process.stderr.on('error', onStreamError)
+
+const program = createProgram()
+const args = process.argv.slice(2)
+try {
+  await program.parseAsync(args, { from: 'user' })
+} catch (error) {
+  const isParsing = error instanceof commander.CommanderError
+  if (!isParsing) await (await openReportByArgs()).fail(bug(error), 2)
+  else if (error.exitCode !== 0) await failUsage(error)
+  if (!isParsing || error.exitCode !== 0) process.exitCode = 2
 }

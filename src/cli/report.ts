@@ -9,20 +9,18 @@
 import type { ModpressEvent, ProblemEvent, VersionEvent } from '../events.ts'
 import type { Problem } from '../problem.ts'
 import { type Counts, nameOf } from '../report.ts'
-import { firstOfEach, renderAnnotations, writeStep } from './github.ts'
+import { renderAnnotations, writeStep } from './github.ts'
 import {
   count,
   type Environment,
   hasColor,
-  openProgress,
   type Output,
+  openProgress,
   type Paint,
   painter,
   safeLines,
   safeText,
 } from './terminal.ts'
-
-export type Command = 'build' | 'plan' | 'index' | 'serve' | 'completion' | 'help'
 
 export interface ReportOptions {
   readonly command: string
@@ -45,7 +43,8 @@ export interface RunReport {
   remark(text: string): void
   /** Tells a result in words, for programs as an object. */
   result(text: string, object: Readonly<Record<string, unknown>>): void
-  finish(exit: number, counts: Counts): Promise<void>
+  /** Ends with the counts, or with another line in their place; an empty one is none. */
+  finish(exit: number, counts: Counts, summary?: string): Promise<void>
   /** Ends a run that could not go on. */
   fail(ending: Ending, exit: number): Promise<void>
 }
@@ -65,13 +64,15 @@ class Collected {
     else if (event.type === 'problem') this.problems.push(event)
   }
 
-  /** The new problems in groups: one code and one module. */
-  groups(): ProblemEvent[][] {
+  /** The new or the known problems in groups: one code and one module. */
+  groups(state: 'new' | 'known'): ProblemEvent[][] {
     const groups = new Map<string, ProblemEvent[]>()
     for (const each of this.problems) {
-      if (each.known) continue
+      if (each.known !== (state === 'known')) continue
       const key = [each.severity, each.code, each.module ?? '', each.repository ?? ''].join('\n')
-      groups.set(key, [...(groups.get(key) ?? []), each])
+      const group = groups.get(key)
+      if (group === undefined) groups.set(key, [each])
+      else group.push(each)
     }
     return [...groups.values()]
   }
@@ -96,10 +97,10 @@ class JsonReport implements RunReport {
     this.#line(object)
   }
 
-  async finish(exit: number, counts: Counts): Promise<void> {
+  async finish(exit: number, counts: Counts, summary?: string): Promise<void> {
     const { command } = this.#options
     this.#line({ type: 'report', command, exit, counts })
-    await tellGithub(this.#options, this.#collected, summarize(command, counts))
+    await tellGithub(this.#options, this.#collected, summary ?? summarize(command, counts))
   }
 
   async fail(ending: Ending, exit: number): Promise<void> {
@@ -185,22 +186,21 @@ class TextReport implements RunReport {
     this.#options.stdout.write(`${text}\n`)
   }
 
-  async finish(_exit: number, counts: Counts): Promise<void> {
+  async finish(_exit: number, counts: Counts, line?: string): Promise<void> {
     this.#progress?.end()
     const { command, stdout, stderr, style } = this.#options
-    const summary = summarize(command, counts)
+    const summary = line ?? summarize(command, counts)
     if (style === 'text') stdout.write(this.#renderVersions())
     stderr.write(this.#renderProblems())
-    if (style === 'text') stdout.write(`${summary}\n`)
+    if (style === 'text' && summary !== '') stdout.write(`${safeText(summary)}\n`)
     await tellGithub(this.#options, this.#collected, summary)
   }
 
-  async fail(ending: Ending, exit: number): Promise<void> {
+  async fail(ending: Ending): Promise<void> {
     this.#progress?.end()
     const { stderr } = this.#options
     stderr.write(this.#renderProblems())
-    const again = exit === 75 ? 'The site is whole. ' : ''
-    stderr.write(this.#renderProblem(ending, again === '' ? [] : []))
+    stderr.write(this.#renderProblem({ first: ending, rest: [] }))
     if (isGithub(this.#options)) stderr.write(renderAnnotations([ending]))
   }
 
@@ -222,9 +222,10 @@ class TextReport implements RunReport {
       const known = reason?.known === true ? ' (known)' : ''
       return { verb: isPlan ? 'refuse' : 'refused', name, reason: `${reason?.code ?? ''}${known}` }
     })
-    const verbWidth = Math.max(0, ...rows.map(({ verb }) => verb.length))
-    const refused = rows.filter(({ reason }) => reason !== '')
-    const nameWidth = Math.min(72, refused.reduce((most, { name }) => Math.max(most, name.length), 0))
+    const width = (values: readonly string[]) =>
+      values.reduce((most, each) => Math.max(most, Math.min(each.length, 72)), 0)
+    const verbWidth = width(rows.map(({ verb }) => verb))
+    const nameWidth = width(rows.flatMap(({ name, reason }) => (reason === '' ? [] : name)))
     const lines = rows.map(({ verb, name, reason }) => {
       const painted = this.#out(reason === '' ? 'green' : 'red', verb.padEnd(verbWidth))
       const shown = safeText(name)
@@ -235,39 +236,35 @@ class TextReport implements RunReport {
 
   #renderProblems(): string {
     const isShort = this.#options.style === 'problems'
-    const groups = this.#collected.groups()
-    const of = (severity: Problem['severity']) => groups.filter(([first]) => first?.severity === severity)
-    const known = this.#collected.problems.filter((each) => each.known && each.severity === 'error')
+    const fresh = this.#collected.groups('new')
+    const known = this.#collected.groups('known')
+    const of = (severity: Problem['severity'], groups = fresh) =>
+      groups.flatMap(([first, ...rest]) => (first?.severity === severity ? [{ first, rest }] : []))
     return [
       ...(isShort ? [] : of('note').map((group) => this.#renderNote(group))),
-      ...of('warning').map(([first, ...rest]) => (first === undefined ? '' : this.#renderProblem(first, rest))),
-      ...(isShort ? [] : known.map((each) => this.#renderKnown(each))),
-      ...of('error').map(([first, ...rest]) => (first === undefined ? '' : this.#renderProblem(first, rest))),
-      this.#renderAcceptances(of('error').flat()),
+      ...of('warning').map((group) => this.#renderProblem(group)),
+      ...(isShort ? [] : of('error', known).map((group) => this.#renderKnown(group))),
+      ...of('error').map((group) => this.#renderProblem(group)),
+      this.#renderAcceptances(of('error').flatMap(({ first, rest }) => [first, ...rest])),
     ].join('')
   }
 
-  #renderProblem(first: Ending, rest: readonly Ending[]): string {
-    const { severity, code, subject, message, hint } = first
+  #renderProblem({ first, rest }: Group): string {
+    const { severity, code, message, hint } = first
     const head = this.#err(severity === 'error' ? 'red' : 'yellow', `${severity}:`)
-    const name = subject === '' ? '' : `${this.#err('bold', safeText(subject))}: `
+    const name = first.subject === '' ? '' : `${this.#err('bold', safeText(first.subject))}: `
     const lines = [`${head} ${name}${safeLines(message, '  ')} ${this.#err('dim', `(${code})`)}`]
-    if (rest.length > 0) lines.push(`  and ${describeRest(first, rest)}`)
+    if (rest.length > 0) lines.push(`  And ${describeRest(rest)}.`)
     lines.push(`  ${this.#err('cyan', 'hint:')} ${safeLines(hint, '  ')}`)
     return `${lines.join('\n')}\n`
   }
 
-  #renderNote([first, ...rest]: readonly Problem[]): string {
-    if (first === undefined) return ''
-    const { code, subject, message } = first
-    const name = subject === '' ? '' : `${safeText(subject)}: `
-    const more = rest.length === 0 ? '' : ` And ${describeRest(first, rest)}.`
-    return `${this.#err('cyan', 'note:')} ${name}${safeLines(message, '  ')}${more} ${this.#err('dim', `(${code})`)}\n`
+  #renderNote(group: Group): string {
+    return `${this.#err('cyan', 'note:')} ${describeGroup(group)}\n`
   }
 
-  #renderKnown({ subject, message, code }: Problem): string {
-    const name = subject === '' ? '' : `${safeText(subject)}: `
-    return `${this.#err('dim', `known error: ${name}${safeLines(message, '  ')} (${code})`)}\n`
+  #renderKnown(group: Group): string {
+    return `${this.#err('dim', `known error: ${describeGroup(group)}`)}\n`
   }
 
   /** The entries that turn the new errors into notes, ready to be pasted. */
@@ -279,7 +276,7 @@ class TextReport implements RunReport {
   }
 }
 
-/** Returns the entry of `accept` for a problem: at once YAML, and with its keys in quotes JSON. */
+/** Returns the entry of `accept` for a problem, in YAML. Problems of the run as a whole have none. */
 export function renderAcceptance(each: Problem): string | undefined {
   const module = each.module ?? each.repository
   if (module === undefined) return undefined
@@ -291,20 +288,28 @@ export function renderAcceptance(each: Problem): string | undefined {
 
 /** Plain where YAML reads it as the same text in any case; else in quotes, as in JSON. */
 function quoteYaml(text: string): string {
-  if (text === '…' || (/^[a-z][\w./+-]*$/i.test(text) && !/^(?:true|false|null|yes|no|on|off|y|n)$/i.test(text)))
-    return text
-  return JSON.stringify(text).replaceAll(/[\p{Cc}\p{Cf}\u2028\u2029]/gu, (character) =>
-    safeText(character),
-  )
+  const isWord = /^(?:true|false|null|yes|no|on|off|y|n)$/i.test(text)
+  if (text === '…' || (/^[a-z][\w./+-]*$/i.test(text) && !isWord)) return text
+  return JSON.stringify(text).replaceAll(/[\p{Cc}\p{Cf}\u2028\u2029]/gu, (character) => safeText(character))
 }
 
-function describeRest(first: Ending, rest: readonly Ending[]): string {
-  const noun = first.version === undefined ? 'like it' : 'version'
-  const names = rest.map((each) => safeText(each.version ?? nameOf(each as Problem) ?? each.subject))
-  const shown = names.slice(0, 6).join(', ')
-  const more = names.length > 6 ? ', …' : ''
-  const number = noun === 'version' ? count(rest.length, 'more version') : `${rest.length} more`
-  return `${number}: ${shown}${more}`
+/** Problems that are alike. */
+interface Group {
+  readonly first: Ending
+  readonly rest: readonly ProblemEvent[]
+}
+
+function describeGroup({ first: { subject, message, code }, rest }: Group): string {
+  const name = subject === '' ? '' : `${safeText(subject)}: `
+  const more = rest.length === 0 ? '' : ` And ${describeRest(rest)}.`
+  return `${name}${safeLines(message, '  ')}${more} (${code})`
+}
+
+function describeRest(rest: readonly ProblemEvent[]): string {
+  const isVersions = rest.every(({ version }) => version !== undefined)
+  const number = isVersions ? count(rest.length, 'more version') : `${rest.length} more`
+  const names = rest.slice(0, 6).map((each) => safeText(nameOf(each) ?? each.subject))
+  return `${number}: ${names.join(', ')}${rest.length > 6 ? ', …' : ''}`
 }
 
 /** Returns the line that sums up a run. */
@@ -325,7 +330,7 @@ function isGithub({ env }: ReportOptions): boolean {
 async function tellGithub(options: ReportOptions, collected: Collected, summary: string): Promise<void> {
   if (!isGithub(options)) return
   const { command, env, stderr } = options
-  const problems = firstOfEach(collected.groups())
+  const problems = collected.groups('new').flatMap((group) => group.slice(0, 1))
   stderr.write(renderAnnotations(problems))
   const failure = await writeStep(env, { command, summary, versions: collected.versions, problems })
   if (failure !== undefined) stderr.write(`The summary of the step could not be written: ${failure}\n`)

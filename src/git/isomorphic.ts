@@ -28,6 +28,7 @@ import {
   parseOid,
   parseTag,
   RepositoryError,
+  unreadable,
 } from './object.ts'
 import { findInPacks, headBytes, inflateHead, openPacks, type Pack, type PackPlace } from './packfile.ts'
 import type { OpenRepository } from './repository.ts'
@@ -147,16 +148,15 @@ class IsomorphicRepository implements OpenRepository {
   }
 
   async #read(oid: Oid): Promise<GitObject> {
-    if (parseOid(oid, 'sha1') === undefined)
-      throw new ObjectError(oid, 'missing', `${oid} is not a full object id.`)
+    if (parseOid(oid, 'sha1') === undefined) throw unreadable(oid, 'missing', 'It is not a full object id.')
     const place = await this.#findPacked(oid)
     if (place !== undefined && place.pack.stat(place.offset) === undefined) {
-      throw new ObjectError(oid, 'corrupt', `The object ${oid} in ${place.pack.name} cannot be read.`)
+      throw unreadable(oid, 'corrupt', `It is in ${place.pack.name}.`)
     }
     const found = await this.#readUnchecked(oid)
     const { type, object } = found
     if (!isObjectType(type) || hashObject(type, object, 'sha1') !== oid) {
-      throw new ObjectError(oid, 'corrupt', `The object ${oid} does not hold what its id says.`)
+      throw unreadable(oid, 'corrupt', 'It does not hold what its id says.')
     }
     return { oid, type, content: object }
   }
@@ -171,14 +171,13 @@ class IsomorphicRepository implements OpenRepository {
         cache: this.#cache,
       })
       if (object instanceof Uint8Array) return { type, object }
-      throw new ObjectError(oid, 'corrupt', `The object ${oid} has no content.`)
+      throw unreadable(oid, 'corrupt', 'It has no content.')
     } catch (error) {
       if (error instanceof ObjectError) throw error
       if (error instanceof Error && 'code' in error && error.code === 'NotFoundError') {
-        throw new ObjectError(oid, 'missing', `The object ${oid} is not in the repository.`, { cause: error })
+        throw unreadable(oid, 'missing', error)
       }
-      const reason = error instanceof Error ? error.message : String(error)
-      throw new ObjectError(oid, 'corrupt', `The object ${oid} cannot be read: ${reason}.`, { cause: error })
+      throw unreadable(oid, 'corrupt', error)
     }
   }
 

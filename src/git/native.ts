@@ -19,6 +19,7 @@ import {
   type ObjectStat,
   type ObjectType,
   RepositoryError,
+  unreadable,
 } from './object.ts'
 import { type Borrower, borrowObjects } from './process.ts'
 import type { OpenRepository } from './repository.ts'
@@ -35,7 +36,7 @@ export async function openNative(location: GitLocation): Promise<OpenRepository>
     read: async (oid) => {
       const { type, content } = await contents.request(oid)
       if (hashObject(type, content, location.hash) !== oid)
-        throw corrupt(oid, 'Its content does not fit its id.')
+        throw unreadable(oid, 'corrupt', 'Its content does not fit its id.')
       return { oid, type, content } satisfies GitObject
     },
     stat: (oids) =>
@@ -59,10 +60,6 @@ export async function openNative(location: GitLocation): Promise<OpenRepository>
       await borrower.remove()
     },
   }
-}
-
-function corrupt(oid: Oid, why: string): ObjectError {
-  return new ObjectError(oid, 'corrupt', `The object ${oid} is damaged. ${why}`)
 }
 
 interface Answer {
@@ -201,10 +198,7 @@ class Batch {
       const request = this.#next()
       if (request === undefined) return
       const isMissing = line.endsWith(' missing')
-      const why = isMissing
-        ? `The object ${request.oid} is missing.`
-        : `The object ${request.oid} is damaged: ${line}`
-      request.reject(new ObjectError(request.oid, isMissing ? 'missing' : 'corrupt', why))
+      request.reject(unreadable(request.oid, isMissing ? 'missing' : 'corrupt', line))
       return
     }
     const header = { type: match[1] as ObjectType, size: Number(match[2]) }
@@ -220,7 +214,7 @@ class Batch {
     const [blamed, ...waiting] = this.#queue.slice(this.#first)
     this.#queue = waiting
     this.#first = 0
-    blamed?.reject(corrupt(blamed.oid, `git says: ${complaint}`))
+    blamed?.reject(unreadable(blamed.oid, 'corrupt', complaint))
     for (const request of waiting) this.#send(request.oid)
   }
 
@@ -265,17 +259,17 @@ async function* streamBlob(
   algorithm: 'sha1' | 'sha256',
 ): AsyncGenerator<Uint8Array> {
   const hash = createHash(algorithm)
-  const size = runGit(borrower, ['cat-file', '-s', oid], (complaint) => corrupt(oid, complaint))
+  const size = runGit(borrower, ['cat-file', '-s', oid], (complaint) => unreadable(oid, 'corrupt', complaint))
   let digits = ''
   for await (const chunk of size) digits += chunk.toString('latin1')
   hash.update(`blob ${digits.trim()}\0`)
   for await (const chunk of runGit(borrower, ['cat-file', 'blob', oid], (complaint) =>
-    corrupt(oid, complaint),
+    unreadable(oid, 'corrupt', complaint),
   )) {
     hash.update(chunk)
     yield chunk
   }
-  if (hash.digest('hex') !== oid) throw corrupt(oid, 'Its content does not fit its id.')
+  if (hash.digest('hex') !== oid) throw unreadable(oid, 'corrupt', 'Its content does not fit its id.')
 }
 
 async function walkAncestors(
@@ -299,8 +293,7 @@ async function findAncestor(borrower: Borrower, tip: Oid, digits: string): Promi
 
 /** Yields the ids of a commit and all its ancestors. */
 async function* history(borrower: Borrower, tip: Oid): AsyncGenerator<Oid> {
-  const onFailure = (complaint: string) =>
-    new ObjectError(tip, 'missing', `The history of ${tip} is not whole: ${complaint}`)
+  const onFailure = (complaint: string) => unreadable(tip, 'missing', complaint)
   let rest = ''
   for await (const chunk of runGit(borrower, ['rev-list', '--end-of-options', tip], onFailure)) {
     const lines = (rest + chunk.toString('latin1')).split('\n')
@@ -322,8 +315,7 @@ async function archivePaths(
     const some = paths.slice(start, start + pathsInOneRun)
     const settings = ['-c', 'core.autocrlf=input', '-c', 'core.eol=lf']
     const args = [...settings, 'archive', '--format=tar', '--end-of-options', commit, ...some]
-    const failed = (complaint: string) =>
-      new ObjectError(commit, 'corrupt', `git archive of ${commit}: ${complaint}`)
+    const failed = (complaint: string) => unreadable(commit, 'corrupt', complaint)
     for await (const { name, content } of readTar(runGit(borrower, args, failed))) files.set(name, content)
   }
   return files

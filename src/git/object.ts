@@ -73,6 +73,16 @@ export class ObjectError extends Error {
   }
 }
 
+/**
+ * Returns the error for an object that a reader cannot read. Its message is the
+ * same from both readers, so that their sites are; what was wrong is its cause.
+ */
+export function unreadable(oid: Oid, kind: 'missing' | 'corrupt', detail: unknown): ObjectError {
+  const message =
+    kind === 'missing' ? `The object ${oid} is not in the repository.` : `The object ${oid} is damaged.`
+  return new ObjectError(oid, kind, message, { cause: detail })
+}
+
 /** Thrown while opening: the repository cannot be read at all. The caller reports it as a problem of the root. */
 export class RepositoryError extends Error {
   override readonly name = 'RepositoryError'

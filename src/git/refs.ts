@@ -51,7 +51,7 @@ export async function readRefs(location: GitLocation, place: ProblemPlace): Prom
   remote.delete(`${remotePrefix}HEAD`)
   const isClone = remote.size > 0
   const names = [...tags, ...(isClone ? remote : local)]
-  const values = await Promise.all(names.map((name) => reader.resolve(name)))
+  const values = await reader.resolveAll(names)
 
   const found: Ref[] = []
   const problems = packed.map(({ message, ref }) =>
@@ -147,7 +147,8 @@ class RefReader {
       at = end + 1
       number++
       if (line.startsWith('#') || line === '') continue
-      if (line.startsWith('^') && parseOid(line.slice(1).trimEnd(), hash) !== undefined) continue
+      // What the tag above it names in the end. It is not relied on, so that its digits do not matter.
+      if (line.startsWith('^') && line.trimEnd().length === digits + 1) continue
       const oid = line[digits] === ' ' ? parseOid(line.slice(0, digits), hash) : undefined
       if (oid === undefined) {
         faults.push({ message: `Line ${number} of packed-refs is not one that git writes: ${quote(line)}.` })
@@ -182,6 +183,24 @@ class RefReader {
     return names
   }
 
+  /** Returns what each ref names in the end. Packed refs, of which there may be very many, are answered at once. */
+  async resolveAll(names: readonly string[]): Promise<readonly (RawRef | undefined)[]> {
+    const values = names.map((name) => this.#packedOnly(name))
+    const rest = names.flatMap((name, index) => (values[index] === undefined ? [{ name, index }] : []))
+    await Promise.all(
+      rest.map(async ({ name, index }) => {
+        values[index] = await this.resolve(name)
+      }),
+    )
+    return values
+  }
+
+  #packedOnly(name: string): RawRef | undefined {
+    const packed = this.#packed.get(name)
+    const isListed = listedPrefixes.some((prefix) => name.startsWith(prefix))
+    return packed !== undefined && isListed && !this.#loose.has(name) ? packed : undefined
+  }
+
   /** Returns what a ref names in the end; undefined where it turned out to be no ref. */
   async resolve(name: string): Promise<Exclude<RawRef, { kind: 'symbolic' }> | undefined> {
     let at = name
@@ -209,8 +228,8 @@ class RefReader {
 
   async #readRaw(name: string): Promise<RawRef | undefined> {
     if (!isRefName(name)) return { kind: 'broken', reason: 'git does not allow the name' }
-    const isListed = listedPrefixes.some((prefix) => name.startsWith(prefix))
-    if (isListed && this.#packed.has(name) && !this.#loose.has(name)) return this.#packed.get(name)
+    const packed = this.#packedOnly(name)
+    if (packed !== undefined) return packed
     const loose = await this.#limit(() => this.readFile(join(this.#location.commonDir, name)))
     return loose ?? this.#packed.get(name)
   }
@@ -354,18 +373,17 @@ function quote(text: string): string {
   return `"${printable(text)}"`
 }
 
+// The order of UTF-8, which is that of code points; UTF-16 puts surrogates before U+E000 to U+FFFF.
 function compareBytes(a: string, b: string): number {
-  return a === b
-    ? 0
-    : isAscii(a) && isAscii(b)
-      ? a < b
-        ? -1
-        : 1
-      : Buffer.compare(Buffer.from(a), Buffer.from(b))
+  if (a === b) return 0
+  let at = 0
+  while (a.charCodeAt(at) === b.charCodeAt(at)) at++
+  return weight(a, at) - weight(b, at)
 }
 
-function isAscii(text: string): boolean {
-  return /^[!-~]*$/.test(text)
+function weight(text: string, at: number): number {
+  const unit = at < text.length ? text.charCodeAt(at) : -1
+  return unit >= 0xd800 && unit <= 0xdfff ? unit + 0x10000 : unit
 }
 
 function unreadable(what: string, error: unknown): RepositoryError {

@@ -13,7 +13,7 @@
  * for all of it in one process. At most two processes run at once.
  */
 
-import { execFile } from 'node:child_process'
+import { execFile, spawnSync } from 'node:child_process'
 import {
   chmodSync,
   existsSync,
@@ -139,6 +139,18 @@ export interface RunOptions {
   readonly cwd?: string
   /** @default 120000 */
   readonly timeoutMs?: number
+}
+
+const installation: Readonly<Record<string, string>> = {
+  go: 'go is missing, install it from https://go.dev/dl/',
+  git: 'git is missing, install the package git',
+  openssl: 'openssl is missing, install the package openssl',
+}
+
+/** Says what to install before a test can run; undefined where all commands are there. */
+export function missingTools(...names: readonly ('go' | 'git' | 'openssl')[]): string | undefined {
+  const missing = names.filter((name) => spawnSync(name, ['version']).error !== undefined)
+  return missing.length === 0 ? undefined : missing.map((name) => installation[name]).join('; ')
 }
 
 /** How many modules one go process is asked for: enough to share its start, few enough to use two processors. */

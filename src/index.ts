@@ -1,0 +1,31 @@
+/**
+ * The public API of modpress: the flows, the configuration, and what they
+ * tell. Re-exports only.
+ */
+
+export { type BuildOptions, build, index, type PlanOptions, plan } from './build.ts'
+export { type LoadOptions, loadSettings } from './config/load.ts'
+export {
+  type Acceptance,
+  type Config,
+  defineConfig,
+  type HostName,
+  type RepositoryConfig,
+  type RepositorySettings,
+  type Settings,
+} from './config/schema.ts'
+export type { FlowOptions, ModpressEvent, ProblemEvent, ProgressEvent, VersionEvent } from './events.ts'
+export type { ForgeName, SourceTemplate } from './model.ts'
+export {
+  type CatalogueEntry,
+  describeProblem,
+  FatalError,
+  isProblemCode,
+  type Problem,
+  type ProblemCode,
+  type ProblemPlace,
+  problemCodes,
+  type Severity,
+} from './problem.ts'
+export type { Counts, FailOn, Report } from './report.ts'
+export { type ServeOptions, type SiteServer, serveSite, siteHandler } from './serve.ts'
