@@ -88,7 +88,7 @@ export async function build(settings: Settings, options: BuildOptions = {}): Pro
     for (const each of pressed) await settle(store, each)
     if (options.index !== 'leave') await indexManifest(store)
     await store.close()
-    for (const { survey, shard, added } of pressed) reporter.tell(survey.shard, shard, added)
+    for (const each of pressed) reporter.tell(each.survey.shard, each.shard, each.added, each.survey)
     return reporter.finish()
   })
 }
@@ -112,7 +112,7 @@ export async function plan(settings: Settings, options: PlanOptions = {}): Promi
     const { shard, added } = isDone
       ? { shard: survey.shard, added: [] }
       : await pressRepository(survey, run.site, planSink(), press)
-    reporter.tell(survey.shard, shard, added, imagined?.ref.name)
+    reporter.tell(survey.shard, shard, added, survey, imagined?.ref.name)
   }
   return reporter.finish()
 }
@@ -224,7 +224,7 @@ async function recover(store: DirectoryStore, site: Site, survey: Survey): Promi
   const { shard } = rebuilt
   const message = `The record of ${root} was ${survey.shardState}; ${shard.versions.size} versions were found in the site.`
   const note = problem('shard-rebuilt', { repository: root }, message)
-  return { ...survey, shard, problems: [note, ...rebuilt.problems, ...survey.problems] }
+  return { ...survey, shard, notices: [note], problems: [...rebuilt.problems, ...survey.problems] }
 }
 
 function originOf(settings: Settings, { clone }: Repository): OriginSettings | undefined {

@@ -493,8 +493,7 @@ function answerQueries(
     const name = facts.ref.slice(headPrefix.length)
     // A tag wins over a branch of its name.
     if (branches.includes(name) && !scope.tags.byName.has(name)) answer(name, facts, 'any')
-    if (facts.ref === scope.facts.defaultHead && branches.includes('HEAD'))
-      answer('HEAD', facts, 'any')
+    if (facts.ref === scope.facts.defaultHead && branches.includes('HEAD')) answer('HEAD', facts, 'any')
   }
   for (const facts of scope.facts.commits) answerCommit(scope, resolver, at, facts, admit, answer)
   for (const version of versions.keys()) {

@@ -26,6 +26,7 @@ import { matchesGlob } from './module/glob.ts'
 import { type Press, packVersion, withPress } from './pack.ts'
 import { mergeTags, planRepository } from './plan.ts'
 import { type Problem, type ProblemCode, problem } from './problem.ts'
+import { describePublished } from './published.ts'
 import { checkSitePath, type Site } from './site.ts'
 import type { OpenedSurvey, Survey } from './survey.ts'
 import { commitPrefix, headPrefix, isVersionName, looksLikeVersion, tagPrefix, versionTag } from './tags.ts'
@@ -114,7 +115,9 @@ async function readFacts(
     repository: survey.repository.root,
     total: changes.open.length,
   })
-  const facts = await Promise.all(changes.open.map((ref) => reader.read(ref, depthOf(ref.name, survey.repository.branches))))
+  const facts = await Promise.all(
+    changes.open.map((ref) => reader.read(ref, depthOf(ref.name, survey.repository.branches))),
+  )
   const tags = mergeTags(facts, changes, shard, location.isShallow ? 'partial' : 'complete')
   const { commits, problems } = await findCommits(survey.repository, opened, shard, repository, reader)
 
@@ -173,7 +176,11 @@ async function pressVersions(
   options: PressOptions,
 ): Promise<Pressed> {
   const { repository, shard } = survey
-  const versions = new Map(shard.versions)
+  // Versions found in the site without a record of them are recorded once they are known to be the same.
+  const orphans =
+    survey.shardState === 'whole' ? new Map<string, PublishedVersion>() : new Map(shard.versions)
+  const versions =
+    survey.shardState === 'whole' ? new Map(shard.versions) : new Map<string, PublishedVersion>()
   const refusals = new Map<string, Refusal>()
   const before = new Map(shard.refusals.map((each) => [refusalKey(each), each]))
   const added: PublishedVersion[] = []
@@ -184,9 +191,10 @@ async function pressVersions(
     commits: facts.commits,
     ...(defaultHead === undefined ? {} : { defaultHead }),
   }
-  const publishedPaths = new Set([...versions.values()].map((version) => version.path))
+  const publishedPaths = new Set([...shard.versions.values()].map((version) => version.path))
   const context: EnumerationContext = {
-    isPublished: (path, version) => versions.has(versionKey(path, version)),
+    isPublished: (path, version) =>
+      shard.versions.has(versionKey(path, version)) || versions.has(versionKey(path, version)),
     isRefused: (path, version, commit) => {
       const key = refusalKey({ path, version, commit })
       const old = before.get(key)
@@ -201,6 +209,7 @@ async function pressVersions(
 
   for (;;) {
     const enumeration = enumerateVersions(repository, repositoryFacts, context)
+    adoptOrphans(orphans, enumeration, versions)
     const plan = planRepository(enumeration, { ...shard, versions }, facts.tags)
     if (plan.add.length === 0) {
       const refused = [...refusals.values()]
@@ -244,11 +253,39 @@ async function pressVersions(
         const { path, version: refused, commit } = version
         const refusal = { path, version: refused, commit, problem: outcome }
         refusals.set(refusalKey(refusal), refusal)
+        const orphan = shard.versions.get(versionKey(path, refused))
+        if (orphan !== undefined) versions.set(versionKey(path, refused), orphan)
       } else {
         versions.set(versionKey(outcome.path, outcome.version), outcome)
         added.push(outcome)
       }
     })
+  }
+}
+
+/**
+ * Records what lies in the site without a record: with what is known of its
+ * commit where .info names the same one, and as it is where nothing is known
+ * of it. What .info does not tell is packed once more and compared.
+ */
+function adoptOrphans(
+  orphans: Map<string, PublishedVersion>,
+  enumeration: Enumeration,
+  versions: Map<string, PublishedVersion>,
+): void {
+  const found = new Map(
+    enumeration.modules.flatMap((module) =>
+      module.versions.map((each) => [versionKey(each.path, each.version), each] as const),
+    ),
+  )
+  for (const [key, orphan] of orphans) {
+    orphans.delete(key)
+    const version = found.get(key)
+    if (version === undefined || (orphan.commit !== undefined && orphan.commit !== version.commit)) {
+      versions.set(key, orphan)
+    } else if (orphan.commit !== undefined) {
+      versions.set(key, describePublished(version, orphan))
+    }
   }
 }
 

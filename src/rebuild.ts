@@ -15,6 +15,7 @@ import { escapePath, unescapePath, unescapeVersion } from './module/escape.ts'
 import { isPseudoVersion } from './module/pseudo.ts'
 import { canonicalVersion } from './module/version.ts'
 import { type Problem, problem } from './problem.ts'
+import { describeGoMod } from './published.ts'
 import { versionFile } from './render/paths.ts'
 import { ownerOf, type Site } from './site.ts'
 import type { DirectoryStore } from './store/directory.ts'
@@ -73,8 +74,6 @@ async function readVersion(
     if (Version !== version) return undefined
     if (mod === undefined) return problem('version-damaged', place, 'Its .mod file is missing.')
     const { h1, sha256, size } = await hashArchive(store.localPath(versionFile(path, version, 'zip')))
-    const { module, go, retract, deprecated } = readGoMod(mod.body, 'regular')
-    const isMadeUp = Buffer.from(mod.body).toString('utf8') === `module ${path}\n`
     return {
       path,
       version: Version as PublishedVersion['version'],
@@ -86,16 +85,7 @@ async function readVersion(
       goModH1: goModH1(mod.body),
       sha256,
       size,
-      ...(isMadeUp
-        ? {}
-        : {
-            goMod: {
-              module,
-              ...(go && { go }),
-              ...(retract && { retract }),
-              ...(deprecated && { deprecated }),
-            },
-          }),
+      goMod: describeGoMod(readGoMod(mod.body, 'regular')),
     }
   } catch (error) {
     const isFault = error instanceof ArchiveError || error instanceof SyntaxError || isMissing(error)

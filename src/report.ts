@@ -53,7 +53,14 @@ export class Reporter {
    * Tells what became of a repository. With `focus`, the name of a ref, only
    * what concerns that ref is told.
    */
-  tell(before: Shard, after: Shard, added: readonly PublishedVersion[], focus?: string): void {
+  tell(
+    before: Shard,
+    after: Shard,
+    added: readonly PublishedVersion[],
+    { notices = [] }: { readonly notices?: readonly Problem[] } = {},
+    focus?: string,
+  ): void {
+    for (const notice of notices) this.#problem(notice, false)
     const isFocused = (ref: string | undefined) => focus === undefined || ref === focus
     const known = new Set(
       before.state === 'settled' ? before.problems.map((each) => problemKey(each.problem)) : [],

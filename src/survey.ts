@@ -27,6 +27,8 @@ export interface Survey {
   readonly settings: string
   /** What is wrong, as far as can be seen from outside. */
   readonly problems: readonly Problem[]
+  /** What happened to the site, to be told once and not recorded. */
+  readonly notices?: readonly Problem[]
   /** Absent where the repository cannot be read. */
   readonly opened?: OpenedSurvey
 }

@@ -16,6 +16,7 @@ import type { ModulePath, ModuleVersion, Oid, PublishedVersion } from './model.t
 import type { PackedVersion } from './pack.ts'
 import type { VersionSink } from './press.ts'
 import { type Problem, problem } from './problem.ts'
+import { describePublished } from './published.ts'
 import { versionFile } from './render/paths.ts'
 import { type OriginSettings, renderInfo } from './render/proxy.ts'
 import type { DirectoryStore } from './store/directory.ts'
@@ -49,31 +50,8 @@ interface WrittenZip {
 }
 
 function recordOf(version: ModuleVersion, packed: PackedVersion, zip: WrittenZip): PublishedVersion {
-  const { path, commit, tree, ref, time, dir, codeDir, goMod } = version
-  const { module, go, retract, deprecated } = readGoMod(packed.goMod, 'regular')
-  return {
-    path,
-    version: version.version,
-    commit,
-    tree,
-    ...(ref === undefined ? {} : { ref }),
-    time,
-    dir,
-    codeDir,
-    h1: packed.h1,
-    goModH1: packed.goModH1,
-    ...zip,
-    ...(goMod === 'file'
-      ? {
-          goMod: {
-            module,
-            ...(go && { go }),
-            ...(retract && { retract }),
-            ...(deprecated && { deprecated }),
-          },
-        }
-      : {}),
-  }
+  const { h1, goModH1, goMod } = packed
+  return describePublished(version, { h1, goModH1, ...zip, goMod: readGoMod(goMod, 'regular') })
 }
 
 async function writeZip(

@@ -80,65 +80,156 @@ const renderers: Readonly<Record<Shell, (table: Table) => string>> = { bash, zsh
 
 // ---- bash ----
 
-/** Works in bash 3.2, which macOS has: no mapfile, no compopt. */
+/** Works in bash 3.2 too, which macOS has: no mapfile, and file names that only later ones mark as such. */
 function bash({ name, common, commands }: Table): string {
   const flags = [...common, ...commands.flatMap((command) => command.flags)]
-  const withValue = flags.filter((flag) => flag.value !== undefined).flatMap((flag) => flag.names)
-  const cases = (all: readonly Flag[]) =>
-    all.flatMap(({ names, value }) =>
-      value === undefined ? [] : [`    ${names.join(' | ')}) ${bashValue(value)} ;;`],
-    )
-  const arms = commands.flatMap((command) => [
-    `    ${command.name})`,
-    `      flags="${[...command.flags, ...common].flatMap((flag) => flag.names).join(' ')}"`,
-    ...(command.values[0] === undefined ? [] : [`      value='${bashValue(command.values[0])}'`]),
-    '      ;;',
-  ])
-  return `# bash completion for ${name}: source <(${name} completion bash)
+  const valued = flags.flatMap(({ names, value }) => (value === undefined ? [] : { names, value }))
+  const ofFlags = valued.map(({ names, value }) => `    ${names.join(' | ')}) ${bashKind(value)} ;;`)
+  const ofCommands = commands.map((command) => {
+    const own = bashWords([...command.flags, ...common].flatMap((flag) => flag.names))
+    return `      ${command.name}) ${own} ${bashKind(command.values[0])} ;;`
+  })
+  return `# bash completion for ${name}. In ~/.bashrc: source <(${name} completion bash)
 _${name}() {
-  local cur prev command flags value i IFS=$' \\t\\n'
-  cur=\${COMP_WORDS[COMP_CWORD]}
-  prev=\${COMP_WORDS[COMP_CWORD - 1]}
+  local cur=\${COMP_WORDS[COMP_CWORD]} prev=\${COMP_WORDS[COMP_CWORD - 1]} kind= words= flags= command= i
   COMPREPLY=()
-  # "--flag=value" comes as three words.
+  # "--flag=value" arrives as three words.
   if [[ $cur == = ]]; then
     cur=
   elif [[ $prev == = ]]; then
     prev=\${COMP_WORDS[COMP_CWORD - 2]}
   fi
   case $prev in
-${[...new Map(cases(flags).map((line) => [line, line])).values()].map((line) => line.replace(/ ;;$/, '; return ;;')).join('\n')}
+${[...new Set(ofFlags)].join('\n')}
   esac
-  for ((i = 1; i < COMP_CWORD; i++)); do
-    case \${COMP_WORDS[i]} in
-    ${withValue.join(' | ')}) ((i++)) ;;
-    -*) ;;
-    *)
-      command=\${COMP_WORDS[i]}
-      break
-      ;;
+  if [[ -z $kind ]]; then
+    for ((i = 1; i < COMP_CWORD; i++)); do
+      case \${COMP_WORDS[i]} in
+        ${[...new Set(valued.flatMap(({ names }) => names))].join(' | ')}) ((i++)) ;;
+        -*) ;;
+        *) command=\${COMP_WORDS[i]} && break ;;
+      esac
+    done
+    case $command in
+      '') ${bashWords(common.flatMap((flag) => flag.names))} kind=words words='${commands.map((command) => command.name).join(' ')}' ;;
+${ofCommands.join('\n')}
     esac
-  done
-  flags="${common.flatMap((flag) => flag.names).join(' ')}"
-  value='COMPREPLY=($(compgen -W "${commands.map((command) => command.name).join(' ')}" -- "$cur"))'
-  case $command in
-    '') ;;
-${arms.join('\n')}
-    *) return ;;
-  esac
-  if [[ $cur == -* ]]; then
-    COMPREPLY=($(compgen -W "$flags" -- "$cur"))
-  else
-    eval "$value"
+    [[ $cur == -* ]] && kind=words words=$flags
   fi
+  case $kind in
+    words) COMPREPLY=($(compgen -W "$words" -- "$cur")) ;;
+    files | directories)
+      compopt -o filenames 2>/dev/null
+      local IFS=$'\\n'
+      if [[ $kind == files ]]; then COMPREPLY=($(compgen -f -- "$cur")); else COMPREPLY=($(compgen -d -- "$cur")); fi
+      ;;
+  esac
 }
-complete -o filenames -F _${name} ${name}
+complete -F _${name} ${name}
 `
 }
 
-function bashValue({ name, choices }: Value): string {
-  if (choices.length > 0) return `COMPREPLY=($(compgen -W "${choices.join(' ')}" -- "$cur"))`
-  if (name === 'FILE') return `IFS=$'\\n' COMPREPLY=($(compgen -f -- "$cur"))`
-  if (name === 'DIR') return `IFS=$'\\n' COMPREPLY=($(compgen -d -- "$cur"))`
-  return 'COMPREPLY=()'
+function bashWords(flags: readonly string[]): string {
+  return `flags='${flags.join(' ')}'`
+}
+
+function bashKind(value: Value | undefined): string {
+  if (value !== undefined && value.choices.length > 0) return `kind=words words='${value.choices.join(' ')}'`
+  if (value?.name === 'FILE') return 'kind=files'
+  return value?.name === 'DIR' ? 'kind=directories' : 'kind=nothing'
+}
+
+// ---- zsh ----
+
+function zsh({ name, common, commands }: Table): string {
+  const arms = commands.map((command) => {
+    const values = command.values.map((value, index) => `'${index + 1}:${zshValue(value)}'`)
+    const specs = [...command.flags.map(zshFlag), ...values]
+    return `        ${command.name}) _arguments $common ${specs.join(' ')} ;;`
+  })
+  return `#compdef ${name}
+# zsh completion for ${name}: in a file _${name} of a directory in $fpath, or in ~/.zshrc after compinit:
+# source <(${name} completion zsh)
+_${name}() {
+  local line state curcontext=$curcontext
+  local -a common commands
+  common=(
+${common.map((flag) => `    ${zshFlag(flag)}`).join('\n')}
+  )
+  commands=(
+${commands.map((command) => `    ${quote(`${command.name}:${command.about}`)}`).join('\n')}
+  )
+  _arguments -C $common '1:command:->command' '*::argument:->argument'
+  case $state in
+    command) _describe command commands ;;
+    argument)
+      case $line[1] in
+${arms.join('\n')}
+      esac
+      ;;
+  esac
+}
+if [[ $funcstack[1] == _${name} ]]; then
+  _${name} "$@"
+else
+  compdef _${name} ${name}
+fi
+`
+}
+
+function zshFlag({ names, about, value, isRepeatable }: Flag): string {
+  const text = about.replaceAll(/[[\]:\\]/g, '\\$&')
+  const action = value === undefined ? '' : `:${zshValue(value)}`
+  const specs = names.map((each) => {
+    const others = isRepeatable ? '*' : names.length > 1 ? `(${names.join(' ')})` : ''
+    return quote(`${others}${each}${value !== undefined && each.startsWith('--') ? '=' : ''}[${text}]${action}`)
+  })
+  return specs.join(' ')
+}
+
+function zshValue({ name, choices }: Value): string {
+  if (choices.length > 0) return `${name}:(${choices.join(' ')})`
+  const action = name === 'FILE' ? '_files' : name === 'DIR' ? '_files -/' : ' '
+  return `${name}:${action}`
+}
+
+// ---- fish ----
+
+function fish({ name, common, commands }: Table): string {
+  const line = (...parts: readonly string[]) => ['complete', '-c', name, ...parts.filter(Boolean)].join(' ')
+  const all = commands.map((command) => command.name).join(' ')
+  const isBare = `not __fish_seen_subcommand_from ${all}`
+  return `${[
+    `# fish completion for ${name}: ${name} completion fish > ~/.config/fish/completions/${name}.fish`,
+    line('-f'),
+    ...common.map((flag) => line(fishFlag(flag))),
+    ...commands.map(({ name: command, about }) =>
+      line('-n', quote(isBare), '-a', command, '-d', quote(about)),
+    ),
+    ...commands.flatMap((command) => {
+      const isHere = quote(`__fish_seen_subcommand_from ${command.name}`)
+      const [value] = command.values
+      return [
+        ...command.flags.map((flag) => line('-n', isHere, fishFlag(flag))),
+        ...(value === undefined || fishValue(value) === '' ? [] : [line('-n', isHere, fishValue(value))]),
+      ]
+    }),
+  ].join('\n')}\n`
+}
+
+function fishFlag({ names, about, value }: Flag): string {
+  const forms = names.map((each) => (each.startsWith('--') ? `-l ${each.slice(2)}` : `-s ${each.slice(1)}`))
+  const taken = value === undefined ? [] : [value.name === 'FILE' ? '-r' : '-x', fishValue(value)]
+  return [...forms, ...taken, '-d', quote(about)].filter(Boolean).join(' ')
+}
+
+function fishValue({ name, choices }: Value): string {
+  if (choices.length > 0) return `-a ${quote(choices.join(' '))}`
+  if (name === 'FILE') return '-F'
+  return name === 'DIR' ? `-a '(__fish_complete_directories)'` : ''
+}
+
+/** In single quotes, as all three shells read it. */
+function quote(text: string): string {
+  return `'${text.replaceAll("'", "'\\''")}'`
 }

@@ -32,6 +32,10 @@ export interface VcsTest {
   readonly modules: readonly string[]
   /** Short names of branches and tags, and full ids of their commits. */
   readonly revisions: readonly string[]
+  /** Those of the revisions that are branches. */
+  readonly branches: readonly string[]
+  /** Those of the revisions that are ids. */
+  readonly commits: readonly string[]
 }
 
 /** Runs all scripts that make git repositories, below `dir`. */
@@ -177,8 +181,10 @@ async function describe(name: string, dir: string): Promise<VcsTest> {
     'refs/heads',
     'refs/tags',
   )
+  const branches = await git('for-each-ref', '--format=%(refname:lstrip=2)', 'refs/heads')
   const paths = await git('log', '--all', '-m', '--name-only', '--format=')
   const fields = refs.map((ref) => ref.split(' '))
+  const commits = unique(fields.map(([, oid = '', peeled = '']) => (peeled === '' ? oid : peeled)))
   const root = `${host}/git/${name}.git`
   return {
     name,
@@ -191,9 +197,9 @@ async function describe(name: string, dir: string): Promise<VcsTest> {
       paths,
       fields.map(([ref = '']) => ref),
     ),
-    revisions: unique(
-      fields.flatMap(([ref = '', oid = '', peeled = '']) => [ref, peeled === '' ? oid : peeled]),
-    ),
+    revisions: unique([...fields.map(([ref = '']) => ref), ...commits]),
+    branches,
+    commits,
   }
 }
 
