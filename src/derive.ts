@@ -39,7 +39,7 @@ import { formatTime, renderList } from './render/proxy.ts'
 import { ownerOf, type Site } from './site.ts'
 import type { DirectoryStore } from './store/directory.ts'
 import { putFile } from './store/store.ts'
-import { headPrefix } from './tags.ts'
+import { headPrefix } from './enumerate/tags.ts'
 
 /** Writes the derived files of a repository: those of modules that changed, or all of them. */
 export async function deriveRepository(

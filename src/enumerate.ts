@@ -17,8 +17,8 @@
  * @see https://go.dev/ref/mod#vcs-version and protocol 1 and 2
  */
 
-import { lintTags } from './lint.ts'
-import { type Coordinate, coordinateOf, isProblem, joinDirs, locateModule, pathBelowRoot } from './locate.ts'
+import { lintTags } from './enumerate/lint.ts'
+import { type Coordinate, coordinateOf, isProblem, joinDirs, locateModule, pathBelowRoot } from './enumerate/locate.ts'
 import type {
   GoModFile,
   ModulePath,
@@ -47,7 +47,7 @@ import {
   resolvePseudoVersion,
   resolveRevision,
   resolveTag,
-} from './resolve.ts'
+} from './enumerate/resolve.ts'
 import {
   commitPrefix,
   headPrefix,
@@ -57,7 +57,7 @@ import {
   looksLikeVersion,
   type TagIndex,
   type VersionTag,
-} from './tags.ts'
+} from './enumerate/tags.ts'
 
 /** What is known of a repository: facts of its refs, deleted tags included. */
 export interface RepositoryFacts {

@@ -13,7 +13,7 @@ import { type RecordedRef, type Shard, versionKey } from './manifest.ts'
 import type { ModuleVersion, PublishedVersion, Ref, RefFacts } from './model.ts'
 import { sortVersions } from './module/version.ts'
 import { type Problem, problem } from './problem.ts'
-import { isVersionName, looksLikeVersion, tagPrefix } from './tags.ts'
+import { isVersionName, looksLikeVersion, tagPrefix } from './enumerate/tags.ts'
 
 /** What has to be opened of a repository, and what need not be. */
 export interface RefChanges {

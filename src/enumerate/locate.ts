@@ -10,10 +10,10 @@
  * (newCodeRepo, findDir, isMajor); protocol 1.4.
  */
 
-import type { GoModFile, ModulePath } from './model.ts'
-import { pathMajorPrefix, splitPathVersion } from './module/path.ts'
-import { majorOf } from './module/version.ts'
-import { type Problem, type ProblemCode, problem } from './problem.ts'
+import type { GoModFile, ModulePath } from '../model.ts'
+import { pathMajorPrefix, splitPathVersion } from '../module/path.ts'
+import { majorOf } from '../module/version.ts'
+import { type Problem, type ProblemCode, problem } from '../problem.ts'
 
 /** A module path taken apart against the root of its repository. */
 export interface Coordinate {

@@ -6,10 +6,10 @@
  */
 
 import { joinDirs } from './locate.ts'
-import type { Repository } from './model.ts'
-import { isPseudoVersion } from './module/pseudo.ts'
-import { buildOf, canonicalSemver, isSemver, majorOf } from './module/version.ts'
-import { type Problem, problem } from './problem.ts'
+import type { Repository } from '../model.ts'
+import { isPseudoVersion } from '../module/pseudo.ts'
+import { buildOf, canonicalSemver, isSemver, majorOf } from '../module/version.ts'
+import { type Problem, problem } from '../problem.ts'
 import { isVersionName, looksLikeVersion, type TagIndex, type VersionTag } from './tags.ts'
 
 /** Returns a warning for each tag that looks like a version of a module and is none. */

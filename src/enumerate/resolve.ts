@@ -8,22 +8,22 @@
  */
 
 import { type Coordinate, isProblem, joinDirs, locateModule } from './locate.ts'
-import type { GoModFile, ModuleVersion, Oid, RefFacts, Version } from './model.ts'
+import type { GoModFile, ModuleVersion, Oid, RefFacts, Version } from '../model.ts'
 import {
   isPseudoVersion,
   makePseudoVersion,
   pseudoBase,
   pseudoRevision,
   pseudoTime,
-} from './module/pseudo.ts'
+} from '../module/pseudo.ts'
 import {
   canonicalSemver,
   canonicalVersion,
   compareVersions,
   majorOf,
   matchesPathMajor,
-} from './module/version.ts'
-import { type Problem, problem } from './problem.ts'
+} from '../module/version.ts'
+import { type Problem, problem } from '../problem.ts'
 import { isVersionName, tagPrefix } from './tags.ts'
 
 /** Facts of a commit, complete enough to be a version. */

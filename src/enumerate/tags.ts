@@ -6,10 +6,10 @@
  * Pure. Rules: protocol 1.2 and 2.5.
  */
 
-import type { Oid, RefFacts } from './model.ts'
-import { escapeVersion } from './module/escape.ts'
-import { isPseudoVersion } from './module/pseudo.ts'
-import { buildOf, canonicalSemver, isSemver } from './module/version.ts'
+import type { Oid, RefFacts } from '../model.ts'
+import { escapeVersion } from '../module/escape.ts'
+import { isPseudoVersion } from '../module/pseudo.ts'
+import { buildOf, canonicalSemver, isSemver } from '../module/version.ts'
 
 export const tagPrefix = 'refs/tags/'
 export const headPrefix = 'refs/heads/'
