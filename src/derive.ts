@@ -10,7 +10,9 @@
  */
 
 import { readArchive } from './archive.ts'
-import { type ModuleEnumeration, retractedBy } from './enumerate.ts'
+import { retractedBy } from './enumerate/latest.ts'
+import { headPrefix } from './enumerate/tags.ts'
+import type { ModuleEnumeration } from './enumerate.ts'
 import type { Shard } from './manifest.ts'
 import type {
   ModulePath,
@@ -39,7 +41,6 @@ import { formatTime, renderList } from './render/proxy.ts'
 import { ownerOf, type Site } from './site.ts'
 import type { DirectoryStore } from './store/directory.ts'
 import { putFile } from './store/store.ts'
-import { headPrefix } from './enumerate/tags.ts'
 
 /** Writes the derived files of a repository: those of modules that changed, or all of them. */
 export async function deriveRepository(

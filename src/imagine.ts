@@ -3,14 +3,14 @@
  * before it is pushed whether go would accept it.
  */
 
+import { isProblem } from './enumerate/locate.ts'
+import { tagPrefix } from './enumerate/tags.ts'
 import { findRevision } from './git/commits.ts'
 import { locateRepository } from './git/location.ts'
 import { readRefs } from './git/refs.ts'
 import { withRepository } from './git/repository.ts'
-import { isProblem } from './enumerate/locate.ts'
 import type { Ref, Repository } from './model.ts'
 import { FatalError, problem } from './problem.ts'
-import { tagPrefix } from './enumerate/tags.ts'
 
 export interface Imagined {
   readonly repository: Repository

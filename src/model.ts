@@ -121,8 +121,8 @@ export interface ModuleVersion {
   readonly codeDir: string
   /** The tag that the version comes from; absent in a pseudo-version. */
   readonly ref?: string
-  /** Whether the module has a go.mod of its own in `dir`, or go makes one up. */
-  readonly goMod: 'file' | 'synthesized'
+  /** The go.mod in `dir`; absent where there is none and go makes one up. */
+  readonly goMod?: GoModFile
 }
 
 /** A version as published: a line of the manifest. */

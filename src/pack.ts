@@ -225,7 +225,7 @@ async function contentOf(press: Press, { oid, converted }: ArchivedFile): Promis
 
 /** The .mod file: the go.mod as it is stored, or the one that go makes up (protocol 3.2). */
 async function goModOf(press: Press, version: ModuleVersion): Promise<Uint8Array> {
-  if (version.goMod === 'synthesized') return new TextEncoder().encode(`module ${version.path}\n`)
+  if (version.goMod === undefined) return new TextEncoder().encode(`module ${version.path}\n`)
   const entry = await press.trees.find(version.tree, version.dir === '' ? 'go.mod' : `${version.dir}/go.mod`)
   if (entry === undefined) throw new Error(`${version.path}@${version.version} has lost its go.mod.`)
   return (await press.repository.read(entry.oid)).content

@@ -8,12 +8,12 @@
  * Pure. See product.md, "What it writes", and trust 2.2.
  */
 
+import { isVersionName, looksLikeVersion, tagPrefix } from './enumerate/tags.ts'
 import type { Enumeration } from './enumerate.ts'
 import { type RecordedRef, type Shard, versionKey } from './manifest.ts'
 import type { ModuleVersion, PublishedVersion, Ref, RefFacts } from './model.ts'
 import { sortVersions } from './module/version.ts'
 import { type Problem, problem } from './problem.ts'
-import { isVersionName, looksLikeVersion, tagPrefix } from './enumerate/tags.ts'
 
 /** What has to be opened of a repository, and what need not be. */
 export interface RefChanges {

@@ -7,19 +7,23 @@
  * `@latest` may then be another one. In the ordinary case one round is enough.
  */
 
+import { pathOfTag } from './enumerate/candidates.ts'
+import { isProblem } from './enumerate/locate.ts'
+import type { EnumerationContext, RepositoryFacts } from './enumerate/scope.ts'
 import {
-  type Enumeration,
-  type EnumerationContext,
-  enumerateVersions,
-  pathOfTag,
-  type RepositoryFacts,
-} from './enumerate.ts'
+  commitPrefix,
+  headPrefix,
+  isVersionName,
+  looksLikeVersion,
+  tagPrefix,
+  versionTag,
+} from './enumerate/tags.ts'
+import { type Enumeration, enumerateVersions } from './enumerate.ts'
 import type { FlowOptions } from './events.ts'
 import { findCommits } from './git/commits.ts'
 import { type FactsReader, isBaseTag, isVersionTag } from './git/facts.ts'
 import { ObjectError, RepositoryError } from './git/object.ts'
 import { type GitRepository, withRepository } from './git/repository.ts'
-import { isProblem } from './enumerate/locate.ts'
 import { distinctProblems, type RecordedRef, type Refusal, type Shard, versionKey } from './manifest.ts'
 import type { ModulePath, ModuleVersion, PublishedVersion, RefFacts, Repository } from './model.ts'
 import { matchesGlob } from './module/glob.ts'
@@ -29,7 +33,6 @@ import { type Problem, type ProblemCode, problem } from './problem.ts'
 import { describePublished } from './published.ts'
 import { checkSitePath, type Site } from './site.ts'
 import type { OpenedSurvey, Survey } from './survey.ts'
-import { commitPrefix, headPrefix, isVersionName, looksLikeVersion, tagPrefix, versionTag } from './enumerate/tags.ts'
 
 /** What became of a repository. */
 export interface Pressed {

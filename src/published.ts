@@ -29,7 +29,7 @@ export function describePublished(version: ModuleVersion, files: PublishedFiles)
     goModH1,
     sha256,
     size,
-    ...(version.goMod === 'file' && goMod !== undefined ? { goMod: describeGoMod(goMod) } : {}),
+    ...(version.goMod !== undefined && goMod !== undefined ? { goMod: describeGoMod(goMod) } : {}),
   }
 }
 

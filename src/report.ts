@@ -4,11 +4,11 @@
  */
 
 import type { Acceptance, Settings } from './config/schema.ts'
+import { tagPrefix } from './enumerate/tags.ts'
 import type { FlowOptions, ProblemEvent } from './events.ts'
 import { problemKey, type Shard, versionKey } from './manifest.ts'
 import type { PublishedVersion } from './model.ts'
 import { type Problem, problem } from './problem.ts'
-import { tagPrefix } from './enumerate/tags.ts'
 
 /** Which problems make a run fail. "new": errors that the last run did not report. */
 export type FailOn = 'new' | 'error' | 'warning' | 'never'

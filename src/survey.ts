@@ -4,17 +4,17 @@
  * nothing new ends here, and says again what the last run said.
  */
 
+import { isProblem } from './enumerate/locate.ts'
+import { headPrefix, isQueryName, isVersionName, looksLikeVersion, tagPrefix } from './enumerate/tags.ts'
 import { type GitLocation, locateRepository } from './git/location.ts'
 import { RepositoryError } from './git/object.ts'
 import { type RefListing, readRefs } from './git/refs.ts'
-import { isProblem } from './enumerate/locate.ts'
 import { emptyShard, parseShard, type Shard, shardPath } from './manifest.ts'
 import type { ModulePath, Ref, Repository } from './model.ts'
 import { diffRefs, isRelevantTag, type RefChanges } from './plan.ts'
 import { FatalError, type Problem, type ProblemPlace, problem } from './problem.ts'
 import { type Site, settingsHash } from './site.ts'
 import type { Store } from './store/store.ts'
-import { headPrefix, isQueryName, isVersionName, looksLikeVersion, tagPrefix } from './enumerate/tags.ts'
 
 /** A repository as it was found, held against what was published of it. */
 export interface Survey {

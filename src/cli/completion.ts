@@ -182,7 +182,9 @@ function zshFlag({ names, about, value, isRepeatable }: Flag): string {
   const action = value === undefined ? '' : `:${zshValue(value)}`
   const specs = names.map((each) => {
     const others = isRepeatable ? '*' : names.length > 1 ? `(${names.join(' ')})` : ''
-    return quote(`${others}${each}${value !== undefined && each.startsWith('--') ? '=' : ''}[${text}]${action}`)
+    return quote(
+      `${others}${each}${value !== undefined && each.startsWith('--') ? '=' : ''}[${text}]${action}`,
+    )
   })
   return specs.join(' ')
 }

@@ -67,7 +67,8 @@ function createProgram() {
     .action((_flags, command) => {
       const flags = command.optsWithGlobals()
       return run('build', flags, async (flow) => {
-        const [{ build }, settings] = await Promise.all([import('../build.ts'), load(flags)])
+        const settings = await load(flags)
+        const { build } = await import('../build.ts')
         return build(settings, {
           ...flow,
           failOn: flags.failOn,
@@ -91,7 +92,8 @@ function createProgram() {
         if (revision !== undefined && flags.as === undefined) {
           throw usage(`The revision ${revision} needs --as TAG.`, 'modpress plan --as TAG REV')
         }
-        const [{ plan }, settings] = await Promise.all([import('../build.ts'), load(flags)])
+        const settings = await load(flags)
+        const { plan } = await import('../build.ts')
         const options = { ...flow, failOn: flags.failOn }
         if (flags.as === undefined) return plan(settings, options)
         const as = { tag: flags.as, ...(revision === undefined ? {} : { revision }) }
@@ -110,10 +112,8 @@ function createProgram() {
     .action((dir, _flags, command) => {
       const flags = command.optsWithGlobals()
       return run('index', flags, async (flow) => {
-        const [{ index }, settings] = await Promise.all([
-          import('../build.ts'),
-          load(dir === undefined ? flags : { ...flags, output: dir }),
-        ])
+        const settings = await load(dir === undefined ? flags : { ...flags, output: dir })
+        const { index } = await import('../build.ts')
         return index(settings, flow)
       })
     })

@@ -5,11 +5,11 @@
  * Pure. A tag that looks like no version at all says nothing.
  */
 
-import { joinDirs } from './locate.ts'
 import type { Repository } from '../model.ts'
 import { isPseudoVersion } from '../module/pseudo.ts'
 import { buildOf, canonicalSemver, isSemver, majorOf } from '../module/version.ts'
 import { type Problem, problem } from '../problem.ts'
+import { joinDirs } from './locate.ts'
 import { isVersionName, looksLikeVersion, type TagIndex, type VersionTag } from './tags.ts'
 
 /** Returns a warning for each tag that looks like a version of a module and is none. */

@@ -13,7 +13,7 @@
 import type { GoModFile, ModulePath } from '../model.ts'
 import { pathMajorPrefix, splitPathVersion } from '../module/path.ts'
 import { majorOf } from '../module/version.ts'
-import { type Problem, type ProblemCode, problem } from '../problem.ts'
+import { type Problem, problem } from '../problem.ts'
 
 /** A module path taken apart against the root of its repository. */
 export interface Coordinate {
@@ -103,9 +103,8 @@ export function locateModule(
   return problem('gomod-missing', where, missing)
 }
 
-/** A go.mod that is a directory is no file for go's "cat-file blob": it is as if it were not there. */
 function asFile(goMod: GoModFile | undefined): GoModFile | undefined {
-  return goMod === undefined || goMod.kind === 'directory' ? undefined : goMod
+  return isFile(goMod) ? goMod : undefined
 }
 
 function misfit(
@@ -151,10 +150,12 @@ function replacesGopkgIn(at: Coordinate, goMod: GoModFile): boolean {
   return at.pathMajor === '' && goMod.module.startsWith('gopkg.in/')
 }
 
+/** Tells whether go can read the go.mod: a directory of that name is as if it were not there. */
+export function isFile(goMod: GoModFile | undefined): goMod is GoModFile {
+  return goMod !== undefined && goMod.kind !== 'directory'
+}
+
 /** Tells a problem from a location. */
 export function isProblem(value: object): value is Problem {
   return 'code' in value
 }
-
-/** The problem codes that can come from a place where no go.mod was meant to be. */
-export const absentCodes: ReadonlySet<ProblemCode> = new Set(['gomod-missing'])

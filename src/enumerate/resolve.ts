@@ -7,7 +7,6 @@
  * cmd/go/internal/modfetch/coderepo.go; protocol 2.2 and 2.3.
  */
 
-import { type Coordinate, isProblem, joinDirs, locateModule } from './locate.ts'
 import type { GoModFile, ModuleVersion, Oid, RefFacts, Version } from '../model.ts'
 import {
   isPseudoVersion,
@@ -24,6 +23,7 @@ import {
   matchesPathMajor,
 } from '../module/version.ts'
 import { type Problem, problem } from '../problem.ts'
+import { type Coordinate, isFile, isProblem, joinDirs, locateModule } from './locate.ts'
 import { isVersionName, tagPrefix } from './tags.ts'
 
 /** Facts of a commit, complete enough to be a version. */
@@ -181,7 +181,7 @@ function checkCanonical(
     dir,
     codeDir: at.codeDir,
     ...(isTagged ? { ref: tagPrefix + tag } : {}),
-    goMod: goMod === undefined ? 'synthesized' : 'file',
+    ...(goMod === undefined ? {} : { goMod }),
   }
 }
 
@@ -199,8 +199,4 @@ function canBeIncompatible(
   if (at.codeDir !== '' || at.pathMajor !== '') return false
   if (isFile(mods[''])) return false
   return query.endsWith('+incompatible') || version === '' || !isFile(mods[majorOf(version)])
-}
-
-function isFile(goMod: GoModFile | undefined): boolean {
-  return goMod !== undefined && goMod.kind !== 'directory'
 }

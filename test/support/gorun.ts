@@ -33,6 +33,8 @@ import { startImportServer } from './goimport.ts'
 export interface GoOptions {
   /** What GOPROXY is: "http://127.0.0.1:PORT", "file:///dir", or a list. @default 'direct' */
   readonly proxy?: string
+  /** The go command; a path where PATH does not lead to it. @default 'go' */
+  readonly command?: string
   /** More environment, such as GOSUMDB. It wins over what is set here. */
   readonly env?: Readonly<Record<string, string>>
   /** More of the user's git configuration. */
@@ -207,7 +209,7 @@ export async function createGo(options: GoOptions = {}): Promise<Go> {
     ...options.env,
   }
   const run: Go['run'] = (args, { env: more, cwd = at('work'), timeoutMs = 120_000 } = {}) =>
-    limit(() => execute('go', args, { cwd, env: { ...env, ...more }, timeoutMs }))
+    limit(() => execute(options.command ?? 'go', args, { cwd, env: { ...env, ...more }, timeoutMs }))
 
   const list = async (
     flags: readonly string[],
