@@ -33,7 +33,8 @@ export const samples: readonly Sample[] = [
 /** Makes all samples as directories below `dir`. */
 export function makeSamples(dir: string): void {
   const greet = makeRepository(join(dir, 'greet'))
-  const hello = (text: string) => goFile('greet', `// Hello greets.\nfunc Hello() string { return "${text}" }`)
+  const hello = (text: string) =>
+    goFile('greet', `// Hello greets.\nfunc Hello() string { return "${text}" }`)
   greet.release(['v0.1.0'], { 'go.mod': goMod('greet'), 'greet.go': hello('hi'), LICENSE: license })
   greet.release(['v1.0.0'], { 'greet.go': hello('hello') })
   greet.release(['v1.1.0'], { 'greet.go': hello('helo') })

@@ -36,11 +36,11 @@ import { deriveRepository } from './derive.ts'
 import type { FlowOptions } from './events.ts'
 import { discoverRepositories, findGit } from './git/discover.ts'
 import { type Imagined, imagineTag } from './imagine.ts'
-import { describeManifest, indexManifest, indexSite, isIndexCurrent } from './index-site.ts'
+import { describeManifest, indexManifest, indexSite, isIndexCurrent, isNamed } from './index-site.ts'
 import { distinctProblems, formatShard, shardPath, versionKey } from './manifest.ts'
 import type { Repository } from './model.ts'
 import { isRepairable, type Pressed, type PressOptions, pressRepository } from './press.ts'
-import { type Problem, problem } from './problem.ts'
+import { FatalError, type Problem, problem } from './problem.ts'
 import { rebuildShard } from './rebuild.ts'
 import type { OriginSettings } from './render/proxy.ts'
 import { type FailOn, type Report, Reporter } from './report.ts'
@@ -70,26 +70,31 @@ export async function build(settings: Settings, options: BuildOptions = {}): Pro
 
   // Without the lock first: a run with nothing new writes nothing at all, not even that.
   const surveys = await surveyAll(run)
+  checkAcceptMoved(surveys, options.acceptMoved ?? [])
   if (surveys.every((survey) => isCurrent(survey, options)) && (await isIndexed(run))) {
-    for (const survey of surveys) reporter.tell(survey.shard, survey.shard, [])
+    for (const survey of surveys) reporter.tell(survey.shard, survey.shard, [], survey)
     return reporter.finish()
   }
 
   return withLock(settings.output, async (lost) => {
     const signal = options.signal === undefined ? lost : AbortSignal.any([lost, options.signal])
-    await store.clean()
-    const reader = await chooseReader(settings)
-    const pressed: Pressed[] = []
-    for (const survey of await surveyAll(run)) {
+    try {
+      await store.clean()
+      const reader = await chooseReader(settings)
+      const pressed: Pressed[] = []
+      for (const survey of await surveyAll(run)) {
+        signal.throwIfAborted()
+        pressed.push(await buildRepository(run, survey, { ...options, signal, reader, jobs: settings.jobs }))
+      }
       signal.throwIfAborted()
-      pressed.push(await buildRepository(run, survey, { ...options, signal, reader, jobs: settings.jobs }))
+      if (options.index !== 'leave') await indexSite(store, settings)
+      for (const each of pressed) await settle(store, each)
+      if (options.index !== 'leave') await indexManifest(store)
+      for (const each of pressed) reporter.tell(each.survey.shard, each.shard, each.added, each.survey)
+      return reporter.finish()
+    } finally {
+      await store.close()
     }
-    if (options.index !== 'leave') await indexSite(store, settings)
-    for (const each of pressed) await settle(store, each)
-    if (options.index !== 'leave') await indexManifest(store)
-    await store.close()
-    for (const each of pressed) reporter.tell(each.survey.shard, each.shard, each.added, each.survey)
-    return reporter.finish()
   })
 }
 
@@ -206,7 +211,10 @@ async function buildRepository(
   if (isCurrent(survey, options)) return { survey, shard: survey.shard, added: [] }
   const sink = siteSink(store, originOf(site.settings, survey.repository), options.signal)
   const pressed = acceptMoved(await pressRepository(survey, site, sink, options), options.acceptMoved ?? [])
+  // What was read while the run was being stopped is not to be believed: the terminal stops git, too.
+  options.signal?.throwIfAborted()
   if (pressed.enumeration === undefined || (await isRecorded(store, pressed))) return pressed
+  options.onEvent?.({ type: 'progress', step: 'derive', repository: survey.repository.root })
   await putFile(store, shardPath(pressed.shard.root), formatShard({ ...pressed.shard, state: 'unsettled' }))
   const { shard } = survey
   const isSame =
@@ -215,7 +223,10 @@ async function buildRepository(
   return pressed
 }
 
-/** A shard that is missing or damaged is made again from the published files, if there are any. */
+/**
+ * A shard that is missing or damaged is made again from the published files, if
+ * there are any. One that was never there is what a killed first run leaves.
+ */
 async function recover(store: DirectoryStore, site: Site, survey: Survey): Promise<Survey> {
   if (survey.shardState === 'whole') return survey
   const { root } = survey.repository
@@ -223,12 +234,20 @@ async function recover(store: DirectoryStore, site: Site, survey: Survey): Promi
   if (rebuilt === undefined) return survey
   const { shard } = rebuilt
   const message = `The record of ${root} was ${survey.shardState}; ${shard.versions.size} versions were found in the site.`
-  const note = problem('shard-rebuilt', { repository: root }, message)
-  return { ...survey, shard, notices: [note], problems: [...rebuilt.problems, ...survey.problems] }
+  const wasThere = survey.shardState === 'damaged' || (await isNamed(store, root))
+  const notices = wasThere ? [problem('shard-rebuilt', { repository: root }, message)] : []
+  return { ...survey, shard, notices, problems: [...rebuilt.problems, ...survey.problems] }
 }
 
 function originOf(settings: Settings, { clone }: Repository): OriginSettings | undefined {
   return settings.origin && clone !== undefined ? { url: clone } : undefined
+}
+
+function checkAcceptMoved(surveys: readonly Survey[], keys: readonly string[]): void {
+  const unknown = keys.find((key) => !surveys.some(({ shard }) => shard.versions.has(key)))
+  if (unknown === undefined) return
+  const message = `--accept-moved ${unknown}: the site has no such version.`
+  throw new FatalError(problem('usage', {}, message, 'Name it as the problem does, as MODULE@VERSION.'))
 }
 
 /** Records that the moves of these tags are known and lived with. */

@@ -57,6 +57,12 @@ export async function isIndexCurrent(store: Store, settings: Settings, manifest:
   return isSame(index, manifest) && isSame(site, await describeSite(settings))
 }
 
+/** Tells whether the index of the manifest names a root: whether its shard was there once. */
+export async function isNamed(store: Store, root: ModulePath): Promise<boolean> {
+  const file = await store.get('-/manifest.jsonl')
+  return file !== undefined && Buffer.from(file.body).includes(`"root":${JSON.stringify(root)},`)
+}
+
 /** Writes the front page and all that belongs to the site as a whole, but for the index of the manifest. */
 export async function indexSite(store: Store, settings: Settings): Promise<void> {
   const { url, prefix } = settings

@@ -105,7 +105,8 @@ function by<T>(key: (item: T) => string): (a: T, b: T) => number {
   }
 }
 
-function byVersion(a: PublishedVersion, b: PublishedVersion): number {
+/** Compares versions by module and then in Go's order. */
+export function byVersion(a: PublishedVersion, b: PublishedVersion): number {
   if (a.path !== b.path) return a.path < b.path ? -1 : 1
   return compareVersions(a.version, b.version) || (a.version < b.version ? -1 : 1)
 }

@@ -89,8 +89,7 @@ function standStill(survey: Survey, more: readonly Problem[]): Pressed {
   const found = distinctProblems([...survey.problems, ...more])
   const open = found.map((each) => ({ stage: 'open' as const, problem: each }))
   const standing = survey.shard.problems.filter((each) => each.stage === 'press')
-  const isClaimed = found.some((each) => each.code === 'root-claimed')
-  const shard = isClaimed ? survey.shard : { ...survey.shard, problems: [...open, ...standing] }
+  const shard = { ...survey.shard, problems: [...open, ...standing] }
   return { survey, shard, added: [] }
 }
 
@@ -260,7 +259,7 @@ async function pressVersions(
         if (orphan !== undefined) versions.set(versionKey(path, refused), orphan)
       } else {
         versions.set(versionKey(outcome.path, outcome.version), outcome)
-        added.push(outcome)
+        if (!shard.versions.has(versionKey(outcome.path, outcome.version))) added.push(outcome)
       }
     })
   }

@@ -79,6 +79,7 @@ export type ProblemCode =
   | 'output-locked'
   | 'site-newer'
   | 'interrupted'
+  | 'internal-error'
 
 const catalogue: Readonly<Record<ProblemCode, CatalogueEntry>> = {
   // The repository
@@ -374,6 +375,11 @@ const catalogue: Readonly<Record<ProblemCode, CatalogueEntry>> = {
     severity: 'error',
     about: 'The run was stopped from outside. The site is whole, and the next run finishes the work.',
     hint: 'Run the command again.',
+  },
+  'internal-error': {
+    severity: 'error',
+    about: 'modpress has a mistake of its own. The site is whole.',
+    hint: 'Run again with MODPRESS_DEBUG=1 and report what it prints.',
   },
 }
 

@@ -6,7 +6,7 @@
 import type { Acceptance, Settings } from './config/schema.ts'
 import { tagPrefix } from './enumerate/tags.ts'
 import type { FlowOptions, ProblemEvent } from './events.ts'
-import { problemKey, type Shard, versionKey } from './manifest.ts'
+import { byVersion, problemKey, type Shard, versionKey } from './manifest.ts'
 import type { PublishedVersion } from './model.ts'
 import { type Problem, problem } from './problem.ts'
 
@@ -66,7 +66,7 @@ export class Reporter {
       before.state === 'settled' ? before.problems.map((each) => problemKey(each.problem)) : [],
     )
     const fresh = new Set(added)
-    for (const version of after.versions.values()) {
+    for (const version of [...after.versions.values()].sort(byVersion)) {
       if (!isFocused(version.ref)) continue
       this.#version(fresh.has(version) ? 'add' : 'keep', version.path, version.version)
     }

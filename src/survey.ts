@@ -57,12 +57,10 @@ export async function surveyRepository(
   }
   if (shard.clone !== undefined && repository.clone !== undefined && shard.clone !== repository.clone) {
     const message = `The site holds ${repository.root} from ${shard.clone}, and not from ${repository.clone}.`
-    return {
-      ...read,
-      repository,
-      settings: shard.settings,
-      problems: [problem('root-claimed', place, message)],
-    }
+    // Nothing of this repository is written, the problem no more than anything else.
+    const recorded = shard.problems.filter((each) => each.stage === 'open').map((each) => each.problem)
+    const notices = [problem('root-claimed', place, message)]
+    return { ...read, repository, settings: shard.settings, problems: recorded, notices }
   }
   const { location, listing } = found
   const problems = [...listing.problems]

@@ -9,7 +9,7 @@
 
 import type { Argument, Command, Option } from 'commander'
 
-export type Shell = 'bash' | 'zsh' | 'fish'
+type Shell = 'bash' | 'zsh' | 'fish'
 
 /** Returns the script of a shell. */
 export function renderCompletion(shell: Shell, program: Command): string {

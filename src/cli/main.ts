@@ -216,7 +216,8 @@ async function run(
     stop.abort(new FatalError(problem('interrupted', {}, message), { exitCode: 75 }))
   }
   const onBug = (error: unknown) => {
-    report.fail(bug(error), 2).finally(() => process.exit(2))
+    const exit = () => process.exit(2)
+    report.fail(bug(error), 2).then(exit, exit)
   }
   const signals = ['SIGINT', 'SIGTERM'] as const
   for (const signal of signals) process.on(signal, onSignal)

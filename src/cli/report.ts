@@ -313,7 +313,7 @@ function describeRest(rest: readonly ProblemEvent[]): string {
 }
 
 /** Returns the line that sums up a run. */
-export function summarize(command: string, counts: Counts): string {
+function summarize(command: string, counts: Counts): string {
   const { added, kept, refused, errors, warnings, known } = counts
   const problems = `${count(errors, 'error')}, ${count(warnings, 'warning')}`
   const tail = known === 0 ? problems : `${problems} (${known} known)`

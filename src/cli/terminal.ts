@@ -16,7 +16,7 @@ export interface Output {
 
 export type Environment = Readonly<Record<string, string | undefined>>
 
-export type Style = 'bold' | 'dim' | 'red' | 'yellow' | 'green' | 'cyan'
+type Style = 'bold' | 'dim' | 'red' | 'yellow' | 'green' | 'cyan'
 
 /** Gives text a style, or leaves it as it is. */
 export type Paint = (style: Style, text: string) => string

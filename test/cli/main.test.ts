@@ -1,8 +1,8 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { beforeAll, describe, expect, test } from 'vitest'
+import { cliFile, parseLines, runCli } from '../support/cli.ts'
 import { makeDirectory } from '../support/repo.ts'
-import { cliFile, parseLines, runCli } from './cli.ts'
 
 beforeAll(() => {
   cliFile()

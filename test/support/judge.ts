@@ -7,7 +7,7 @@ import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { type BuildOptions, build } from '../../src/build.ts'
 import { loadSettings } from '../../src/config/load.ts'
-import type { RepositoryConfig } from '../../src/config/schema.ts'
+import type { Config, RepositoryConfig } from '../../src/config/schema.ts'
 import type { Report } from '../../src/report.ts'
 import { type CompareOptions, compareSite } from './compare.ts'
 import { createGo, type DirectRoot } from './gorun.ts'
@@ -30,7 +30,7 @@ export interface JudgeOptions extends Omit<CompareOptions, 'client'> {
 export async function buildSite(
   dir: string,
   repositories: readonly RepositoryConfig[],
-  more: { readonly maxGo?: string; readonly git?: 'native' | 'isomorphic'; readonly url?: string } = {},
+  more: Partial<Pick<Config, 'maxGo' | 'git' | 'origin' | 'url'>> = {},
   options: BuildOptions = {},
 ): Promise<Report> {
   const config = { url: 'https://go.example.org', ...more, repositories }

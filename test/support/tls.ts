@@ -107,13 +107,18 @@ export function mountAt(path: string, handle: RequestListener): RequestListener 
   }
 }
 
-async function listen(server: ReturnType<typeof createServer> | ReturnType<typeof createProxy>): Promise<number> {
+async function listen(
+  server: ReturnType<typeof createServer> | ReturnType<typeof createProxy>,
+): Promise<number> {
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   return (server.address() as AddressInfo).port
 }
 
 /** Makes a certificate for the hosts, signed by its own key. The machine's openssl.cnf is not read. */
-function makeCertificate(dir: string, hosts: readonly string[]): { keyFile: string; certificateFile: string } {
+function makeCertificate(
+  dir: string,
+  hosts: readonly string[],
+): { keyFile: string; certificateFile: string } {
   mkdirSync(dir, { recursive: true })
   const at = (name: string): string => join(dir, name)
   writeFileSync(

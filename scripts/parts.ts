@@ -1,0 +1,142 @@
+/**
+ * The parts of a machine that the tests need beside Node: they are looked for,
+ * and installed where that may be done, which is as root on Debian or where
+ * CI=true. What is still missing is told with the command that installs it.
+ *
+ * Debian's go can be older than the tests need. Any go can download a newer
+ * one as a module, checked against the checksum database; that is what go
+ * itself does since 1.21, and here it is done for older ones, too.
+ */
+
+import { chmodSync, existsSync, readdirSync } from 'node:fs'
+import { delimiter, join } from 'node:path'
+import { $ } from 'zx'
+
+export type PartName = 'git' | 'go' | 'python3' | 'unzip'
+
+export interface MissingPart {
+  readonly name: PartName
+  /** Why it is not there, as a sentence. */
+  readonly reason: string
+  /** What a person does about it. */
+  readonly install: string
+}
+
+interface Part {
+  readonly packages: readonly string[]
+  /** Prints the version. */
+  readonly command: readonly string[]
+  /** What people do where Debian's packages are of no use. */
+  readonly install?: string
+  readonly minimum?: string
+}
+
+/** Go's rules for module zips that the tests rely on came with this version. */
+const oldestGo = '1.25'
+/** The version that the tests were written with. */
+const newestGo = '1.26.8'
+
+const parts: Readonly<Record<PartName, Part>> = {
+  git: { packages: ['git'], command: ['git', '--version'] },
+  go: {
+    packages: ['golang-go', 'ca-certificates'],
+    command: ['go', 'env', 'GOVERSION'],
+    install: `install Go ${oldestGo} or newer as https://go.dev/doc/install says`,
+    minimum: oldestGo,
+  },
+  python3: { packages: ['python3'], command: ['python3', '--version'] },
+  unzip: { packages: ['unzip'], command: ['unzip', '-v'] },
+}
+
+/** Finds parts, and returns those that are not there. Installs nothing. */
+export async function findMissing(...names: readonly PartName[]): Promise<MissingPart[]> {
+  const found = await Promise.all(names.map((name) => inspect(name)))
+  return found.filter((each) => each !== undefined)
+}
+
+/**
+ * Finds parts, installs what is missing where that may be done, and returns
+ * what could not be had. PATH may be another one afterwards.
+ */
+export async function provideParts(...names: readonly PartName[]): Promise<MissingPart[]> {
+  const before = await findMissing(...names)
+  if (before.length === 0 || !mayInstall()) return before
+  await installPackages(before.flatMap(({ name }) => parts[name].packages))
+  const after = await findMissing(...names)
+  if (!after.some(({ name }) => name === 'go')) return after
+  await installNewerGo()
+  return findMissing(...names)
+}
+
+/** Tells of a missing part, for everybody to see. */
+export function describeMissing({ name, reason, install }: MissingPart): string {
+  return `MISSING: ${name}. ${reason} To have it: ${install}`
+}
+
+/** Compares two versions such as "1.25" and "1.26.8" by their numbers. */
+export function isAtLeast(version: string, minimum: string): boolean {
+  const numbers = (text: string) => (text.match(/\d+/g) ?? []).map(Number)
+  const have = numbers(version)
+  for (const [index, number] of numbers(minimum).entries()) {
+    const own = have[index] ?? 0
+    if (own !== number) return own > number
+  }
+  return true
+}
+
+async function inspect(name: PartName): Promise<MissingPart | undefined> {
+  const { command, packages, minimum, install } = parts[name]
+  const hint = install ?? `apt-get install -y ${packages.join(' ')}`
+  // The go of the directory counts, and not one that its go.mod or a setting would switch to.
+  const result = await quiet({ env: { ...process.env, GOTOOLCHAIN: 'local', GOFLAGS: '' } })`${command}`
+  if (result.exitCode !== 0) return { name, reason: `There is no ${name} on the PATH.`, install: hint }
+  const version = result.stdout.trim().replace(/^go/, '')
+  if (minimum === undefined || isAtLeast(version, minimum)) return undefined
+  return { name, reason: `The one on the PATH is ${version}; ${minimum} is needed.`, install: hint }
+}
+
+function mayInstall(): boolean {
+  return process.env['CI'] === 'true' || (process.getuid?.() === 0 && isDebian())
+}
+
+function isDebian(): boolean {
+  return existsSync('/etc/debian_version')
+}
+
+async function installPackages(packages: readonly string[]): Promise<void> {
+  if (!isDebian()) return
+  const sudo = process.getuid?.() === 0 ? [] : ['sudo', '--non-interactive']
+  const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' }
+  const apt = ['apt-get', '-o', 'DPkg::Lock::Timeout=120', '--quiet', '--yes', '--no-install-recommends']
+  console.log(`Installing ${packages.join(' ')} with apt-get.`)
+  const run = quiet({ env })
+  const update = await run`${sudo} apt-get --quiet update`
+  const install = await run`${sudo} ${apt} install ${packages}`
+  if (install.exitCode !== 0) console.log(`${update.stderr}${install.stderr}`.trim())
+}
+
+/** Lets the go that is there download a newer one, and puts that on the PATH. */
+async function installNewerGo(): Promise<void> {
+  const env = { ...process.env, GOTOOLCHAIN: 'local', GOFLAGS: '', GO111MODULE: 'on' }
+  const run = quiet({ env, cwd: '/' })
+  const [os, arch] = (await run`go env GOOS GOARCH`).stdout.trim().split('\n')
+  if (os === undefined || arch === undefined || arch === '') return
+  const toolchain = `golang.org/toolchain@v0.0.1-go${newestGo}.${os}-${arch}`
+  console.log(`Downloading go ${newestGo} with the go that is there.`)
+  const result = await run`go mod download -json ${toolchain}`
+  if (result.exitCode !== 0) {
+    console.log(`${result.stdout}${result.stderr}`.trim())
+    return
+  }
+  const { Dir } = JSON.parse(result.stdout) as { readonly Dir: string }
+  // A module's files are not executable.
+  for (const dir of [join(Dir, 'bin'), join(Dir, 'pkg/tool', `${os}_${arch}`)]) {
+    for (const name of readdirSync(dir)) chmodSync(join(dir, name), 0o755)
+  }
+  process.env['PATH'] = [join(Dir, 'bin'), process.env['PATH']].join(delimiter)
+  delete process.env['GOROOT']
+}
+
+function quiet(options: { readonly env: NodeJS.ProcessEnv; readonly cwd?: string }) {
+  return $({ ...options, quiet: true, nothrow: true, stdio: ['ignore', 'pipe', 'pipe'] })
+}
