@@ -27,7 +27,7 @@ import { escapePath, escapeVersion } from './module/escape.ts'
 import { isPseudoVersion } from './module/pseudo.ts'
 import { sortVersions } from './module/version.ts'
 import type { Pressed } from './press.ts'
-import { type Html, html } from './render/html.ts'
+import type { Html } from './render/html.ts'
 import { renderRootMeta } from './render/meta.ts'
 import {
   renderModulePage,
@@ -218,7 +218,7 @@ async function writePages(
   const known = new Set(before?.versions.map((version) => version.version))
   for (const version of record.versions) {
     if (known.has(version.version)) continue
-    const page = renderVersionPage(record, version, site.settings, html``)
+    const page = renderVersionPage(record, version, site.settings, meta)
     await putFile(store, pageFile(versionDirectory(record, version, site.settings)), page)
   }
   for (const path of record.packages) {

@@ -44,7 +44,10 @@ export function answerQueries(
     if (branches.includes(name) && !scope.tags.byName.has(name)) answer(name, facts, 'any')
     if (facts.ref === scope.facts.defaultHead && branches.includes('HEAD')) answer('HEAD', facts, 'any')
   }
-  for (const facts of scope.facts.commits) answerCommit(scope, resolver, at, facts, admit, answer)
+  for (const facts of scope.facts.commits) {
+    const given = answerCommit(scope, resolver, at, facts, admit, answer)
+    if (given !== undefined) answers.set(given.name, given.version)
+  }
   for (const version of versions.keys()) {
     if (!version.endsWith('+incompatible') || isPseudoVersion(version)) continue
     const plain = version.slice(0, -'+incompatible'.length)
@@ -62,7 +65,11 @@ function borrowGoMods(scope: Scope, facts: RefFacts): RefFacts {
   return { ...facts, mods: Object.assign({}, ...mods) }
 }
 
-/** A configured revision: "3f2c1d0", "v0.0.0-2023…-3f2c1d…" for any module, or "M@v0.0.0-…" for one. */
+/**
+ * A configured revision: "3f2c1d0", "v0.0.0-2023…-3f2c1d…" for any module, or
+ * "M@v0.0.0-…" for one. Returns the name of a pseudo-version that only with
+ * "+incompatible" is one.
+ */
 function answerCommit(
   scope: Scope,
   resolver: ResolveContext,
@@ -70,15 +77,19 @@ function answerCommit(
   facts: RefFacts,
   admit: Admit,
   answer: (name: string, facts: RefFacts, effort: 'any') => void,
-): void {
+): { readonly name: string; readonly version: Version } | undefined {
   const text = facts.ref.slice(commitPrefix.length)
   const [name, module] = text.includes('@') ? [text.slice(text.indexOf('@') + 1), text.split('@')[0]] : [text]
-  if ((module !== undefined && module !== at.path) || !isCommit(facts)) return
+  if ((module !== undefined && module !== at.path) || !isCommit(facts)) return undefined
   if (!isPseudoVersion(name)) {
     answer(name, facts, 'any')
-    return
+    return undefined
   }
   const found = resolvePseudoVersion(resolver, at, facts, name)
-  if (!isProblem(found)) admit(found)
-  else if (module !== undefined) scope.report(found)
+  if (isProblem(found)) {
+    if (module !== undefined) scope.report(found)
+    return undefined
+  }
+  const version = admit(found)
+  return version === undefined || version === name ? undefined : { name, version }
 }

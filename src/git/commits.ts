@@ -3,11 +3,11 @@
  * hold. Each must be reachable from a branch or a tag, as go demands.
  */
 
+import { commitPrefix, headPrefix, tagPrefix } from '../enumerate/tags.ts'
 import type { Shard } from '../manifest.ts'
 import type { Oid, RefFacts, Repository } from '../model.ts'
 import { isPseudoVersion, pseudoRevision } from '../module/pseudo.ts'
 import { type Problem, problem } from '../problem.ts'
-import { commitPrefix, headPrefix, tagPrefix } from '../enumerate/tags.ts'
 import type { FactsReader } from './facts.ts'
 import type { GitLocation } from './location.ts'
 import { ObjectError } from './object.ts'

@@ -4,12 +4,12 @@
  * the repository is opened for them.
  */
 
+import { isBaseName, isVersionName, tagPrefix } from '../enumerate/tags.ts'
 import type { GoModFile, Oid, Ref, RefFacts } from '../model.ts'
 import { goModLimitBytes } from '../module/files.ts'
 import { goDirectiveOf, goModFault, modulePathOf, parseGoMod } from '../module/gomod.ts'
 import { majorOf } from '../module/version.ts'
 import type { ProblemCode } from '../problem.ts'
-import { isBaseName, isVersionName, tagPrefix } from '../enumerate/tags.ts'
 import { entryKind, ObjectError, parseCommit, parseTag, type TreeEntry } from './object.ts'
 import type { GitRepository } from './repository.ts'
 import { Trees } from './tree.ts'
