@@ -43,6 +43,8 @@ export interface Press {
   readonly attributes: Attributes
   /** Flat lists of the last few trees: many modules of one commit, or many commits of one tree. */
   readonly flat: Map<Oid, Promise<FlatEntry[]>>
+  /** Files with other bytes in git's archive than in the repository. */
+  readonly converted: Map<string, Uint8Array>
 }
 
 /** Lends what packing needs, and cleans up after it. */
@@ -58,6 +60,7 @@ export async function withPress<T>(repository: GitRepository, use: (press: Press
       blobs,
       attributes: new Attributes(repository, trees),
       flat: new Map(),
+      converted: new Map(),
     })
   } finally {
     await blobs.close()
@@ -145,6 +148,9 @@ interface ArchivedFile extends TreeFile {
 
 type Converted = ReadonlyMap<string, NonNullable<ArchivedFile['converted']>>
 
+/** How much converted content is remembered. Few files of few repositories are converted at all. */
+const rememberedBytes = 32 * 2 ** 20
+
 /** Asks git for the files whose bytes the commit's attributes change, by their path in the module. */
 async function convert(
   press: Press,
@@ -158,15 +164,27 @@ async function convert(
     const message = `The attributes of ${changes.paths[0]} may change its bytes, which takes git to do as go does.`
     return problem('needs-git', place, message)
   }
-  const contents = await press.repository.archive(version.commit, changes.paths)
   const skip = version.dir === '' ? 0 : version.dir.length + 1
   const oids = new Map(entries.map((entry) => [entry.path, entry.oid]))
-  return new Map(
-    [...contents].map(([path, content]) => {
-      const inner = path.slice(skip)
-      return [inner, { key: `${changes.key} ${path} ${oids.get(inner)}`, content }]
-    }),
+  // The same blob at the same path under the same attributes comes out the same in every commit.
+  const keys = new Map(
+    changes.paths.map((path) => [path, `${changes.key} ${path} ${oids.get(path.slice(skip))}`]),
   )
+  const fresh = [...keys].filter(([, key]) => !press.converted.has(key)).map(([path]) => path)
+  const contents = fresh.length === 0 ? new Map() : await press.repository.archive(version.commit, fresh)
+  const converted = new Map<string, NonNullable<ArchivedFile['converted']>>()
+  let bytes = 0
+  for (const content of press.converted.values()) bytes += content.length
+  for (const [path, key] of keys) {
+    const remembered = press.converted.get(key)
+    const content: Uint8Array | undefined = remembered ?? contents.get(path)
+    if (content === undefined) continue // a link to another repository leaves nothing in the archive
+    converted.set(path.slice(skip), { key, content })
+    if (remembered !== undefined) continue
+    bytes += content.length
+    if (bytes <= rememberedBytes) press.converted.set(key, content)
+  }
+  return converted
 }
 
 /** Returns the files as the archive has them, with their sizes. Links to other repositories leave nothing there. */

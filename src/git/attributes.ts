@@ -124,20 +124,29 @@ function changesBytes(attribute: string, macros: ReadonlySet<string>): boolean {
   return attribute === 'ident' || attribute.startsWith('working-tree-encoding=') || macros.has(attribute)
 }
 
-/** Returns a test for the paths that a pattern is about. Letter case counts for more where git ignores it: never. */
+/** Returns a test for the paths that a pattern is about. Undefined: too odd to tell, so that it may be all of them. */
 function compile(written: string): RegExp | undefined {
-  if (/^["!]|\\|\[/.test(written)) return undefined
-  const pattern = written.replace(/^\//, '')
+  if (/^["!]|\\|\[:/.test(written)) return undefined
   const isAnchored = written.includes('/')
-  const body = pattern
-    .split(/(\*\*\/|\/\*\*$|\*+|\?)/)
+  const body = written
+    .replace(/^\//, '')
+    .split(/(\*\*\/|\/\*\*$|\*+|\?|\[[!^]?\]?[^\]]*\])/)
     .map((part) => {
       if (part === '**/') return '(?:.*/)?'
       if (part === '/**') return '/.*'
       if (part === '?') return '[^/]'
       if (part.startsWith('*')) return isAnchored && part.length === 1 ? '[^/]*' : '.*'
-      return part.replace(/[.+^${}()|\]]/g, '\\$&')
+      if (/^\[.+\]$/s.test(part))
+        return `[${part
+          .slice(1, -1)
+          .replace(/^!/, '^')
+          .replace(/[[\]\\]/g, '\\$&')}]`
+      return part.replace(/[.+^${}()|[\]]/g, '\\$&')
     })
     .join('')
-  return new RegExp(isAnchored ? `^${body}$` : `(?:^|/)${body}$`, 's')
+  try {
+    return new RegExp(isAnchored ? `^${body}$` : `(?:^|/)${body}$`, 's')
+  } catch {
+    return undefined
+  }
 }
