@@ -37,9 +37,10 @@ export async function imagineTag(
       ? listing.checkedOut
       : await withRepository(location, reader, (git) => findRevision(revision, listing, git))
   if (oid === undefined) {
-    throw new FatalError(
-      problem('commit-unknown', place, `There is no commit ${revision} in ${repository.dir}.`),
-    )
+    const message = `There is no commit ${revision} in ${repository.dir}.`
+    const hint =
+      'Name HEAD, a branch, a tag, or 7 and more digits of the id of a commit that one of them reaches.'
+    throw new FatalError(problem('commit-unknown', place, message, hint))
   }
   if (listing.tags.some((each) => each.name === tagPrefix + tag)) {
     throw new FatalError(
