@@ -8,11 +8,16 @@
  * the settings that go uses and no filter configured (protocol 4.2).
  *
  * The answer may name files that do not change after all, never the other way
- * round: later lines that take an attribute back are not looked at.
+ * round: later lines that take an attribute back are not looked at, every
+ * macro counts where one may change bytes, and a pattern that is hard to tell
+ * is for all files. It takes no more than linear time and a little, since
+ * patterns and paths are written by anyone.
  */
 
 import { createHash } from 'node:crypto'
 import type { Oid } from '../model.ts'
+import { pathLimitBytes } from '../module/files.ts'
+import { type EntryKind, entryKind } from './object.ts'
 import type { GitRepository } from './repository.ts'
 import type { FlatEntry, Trees } from './tree.ts'
 
@@ -33,7 +38,7 @@ interface AttributeFile {
 export class Attributes {
   readonly #repository: GitRepository
   readonly #trees: Trees
-  readonly #rules = new Map<Oid, Promise<readonly Rule[]>>()
+  readonly #lines = new Map<Oid, Promise<readonly AttributeLine[]>>()
 
   constructor(repository: GitRepository, trees: Trees) {
     this.#repository = repository
@@ -43,14 +48,16 @@ export class Attributes {
   /** Returns which of the files below `dir` of a commit's tree may change. `entries` are relative to `dir`. */
   async findChanges(tree: Oid, dir: string, entries: readonly FlatEntry[]): Promise<ByteChanges | undefined> {
     const files = [...(await this.#above(tree, dir)), ...below(dir, entries)]
-    const rules = await Promise.all(files.map(async (file) => ({ file, rules: await this.#read(file.oid) })))
-    const active = rules.flatMap(({ file, rules }) => rules.map((rule) => ({ dir: file.dir, ...rule })))
+    const read = await Promise.all(
+      files.map(async ({ dir, oid }) => (await this.#read(oid)).map((line) => ({ dir, ...line }))),
+    )
+    const active = activeLines(read.flat())
     if (active.length === 0) return undefined
     const prefix = dir === '' ? '' : `${dir}/`
     const paths = entries
-      .filter((entry) => entry.kind === 'file')
+      .filter((entry) => entry.kind === 'file' && canBeInZip(entry.path))
       .map((entry) => prefix + entry.path)
-      .filter((path) => active.some((rule) => applies(rule, path)))
+      .filter((path) => active.some((line) => applies(line, path)))
     if (paths.length === 0) return undefined
     const key = createHash('sha256').update(JSON.stringify(files)).digest('hex')
     return { paths, key }
@@ -63,90 +70,127 @@ export class Attributes {
     const found = await Promise.all(
       parents.map(async (parent) => {
         const entry = await this.#trees.find(tree, parent === '' ? name : `${parent}/${name}`)
-        return entry === undefined ? undefined : { dir: parent, oid: entry.oid }
+        return entry === undefined || !isRead(entryKind(entry.mode))
+          ? undefined
+          : { dir: parent, oid: entry.oid }
       }),
     )
     return found.filter((file) => file !== undefined)
   }
 
-  #read(oid: Oid): Promise<readonly Rule[]> {
-    const known = this.#rules.get(oid)
+  #read(oid: Oid): Promise<readonly AttributeLine[]> {
+    const known = this.#lines.get(oid)
     if (known !== undefined) return known
     const read = this.#repository
       .read(oid)
-      .then(({ content }) => parseRules(Buffer.from(content).toString('utf8')))
-    this.#rules.set(oid, read)
+      .then(({ content }) => parseAttributes(Buffer.from(content).toString('utf8')))
+    this.#lines.set(oid, read)
     return read
   }
 }
 
 const name = '.gitattributes'
 
+/** Git cannot be asked for a name that is no UTF-8 or has no end, and the zip has none. */
+function canBeInZip(path: string): boolean {
+  return path.length <= pathLimitBytes && !/\p{Cs}/u.test(path)
+}
+
 function below(dir: string, entries: readonly FlatEntry[]): AttributeFile[] {
   return entries.flatMap((entry) => {
-    if (entry.kind !== 'file' || (entry.path !== name && !entry.path.endsWith(`/${name}`))) return []
+    if (!isRead(entry.kind) || (entry.path !== name && !entry.path.endsWith(`/${name}`))) return []
     const inner = entry.path.slice(0, -name.length).replace(/\/$/, '')
     return [{ dir: [dir, inner].filter((part) => part !== '').join('/'), oid: entry.oid }]
   })
 }
 
-// ---- Rules ----
-
-interface Rule {
-  /** For the path below the file's directory; undefined where a pattern is too odd to tell. */
-  readonly pattern: RegExp | undefined
+/** For an archive git reads the text of a symbolic link as if it were the file. */
+function isRead(kind: EntryKind): boolean {
+  return kind === 'file' || kind === 'symlink'
 }
 
-function applies(rule: Rule & { readonly dir: string }, path: string): boolean {
-  if (rule.dir !== '' && !path.startsWith(`${rule.dir}/`)) return false
-  const inner = rule.dir === '' ? path : path.slice(rule.dir.length + 1)
-  return rule.pattern === undefined || rule.pattern.test(inner)
+// ---- Lines ----
+
+/** A line of an attributes file: what it is about, and what it says of that. */
+interface AttributeLine {
+  /** A pattern for paths below the file's directory. Absent where it is too odd to tell, and in a macro. */
+  readonly pattern?: string
+  /** The name of the macro that the line defines. */
+  readonly macro?: string
+  readonly attributes: readonly string[]
 }
 
-/** Returns the patterns of the lines that may change bytes. Macros count from where they are defined. */
-export function parseRules(text: string): Rule[] {
-  const macros = new Set<string>()
-  const rules: Rule[] = []
-  for (const line of text.split('\n')) {
-    const match =
-      /^[ \t\r]*(?:\[attr\]([^ \t\r]+)|("(?:[^"\\]|\\.)*"|[^ \t\r#"][^ \t\r]*))[ \t\r]+(.*)$/.exec(line)
-    if (match === null) continue
-    const [, macro, pattern, attributes = ''] = match
-    if (!attributes.split(/[ \t\r]+/).some((attribute) => changesBytes(attribute, macros))) continue
-    if (macro !== undefined) macros.add(macro)
-    else if (pattern !== undefined) rules.push({ pattern: compile(pattern) })
-  }
-  return rules
+/** Returns the lines of an attributes file. What git would not take as a line may be among them. */
+export function parseAttributes(text: string): AttributeLine[] {
+  return text.split('\n').flatMap((line): AttributeLine[] => {
+    const [first = '', ...attributes] = line.split(/[ \t\r\0]+/).filter((word) => word !== '')
+    if (first === '' || first.startsWith('#')) return []
+    // What is quoted may hold blanks, and attributes may follow the quote at once.
+    if (first.startsWith('"')) return [{ attributes: line.split(/[ \t\r\0"]+/) }]
+    const macro = /^\[attr\](.+)$/s.exec(first)?.[1]
+    if (macro !== undefined) return [{ macro, attributes }]
+    if (/^!|\[:|[\\\uFFFD]/.test(first)) return [{ attributes }]
+    // One of some characters is as any of them here: what follows still tells most files apart.
+    const pattern = first.replace(/\[[!^]?\]?[^\]]*\]/g, '*')
+    return [pattern.includes('[') ? { attributes } : { pattern, attributes }]
+  })
 }
 
-function changesBytes(attribute: string, macros: ReadonlySet<string>): boolean {
+/** Returns the lines that may change bytes, by themselves or by a macro, which may be defined after its use. */
+function activeLines<L extends AttributeLine>(lines: readonly L[]): L[] {
+  const changes = (line: L) => line.attributes.some(changesBytes)
+  const macros = new Set(lines.flatMap((line) => line.macro ?? []))
+  const hasMacro = lines.some((line) => line.macro !== undefined && changes(line))
+  return lines.filter(
+    (line) =>
+      line.macro === undefined &&
+      (changes(line) || (hasMacro && line.attributes.some((each) => macros.has(each)))),
+  )
+}
+
+/** Git gives up on an encoding without a name, as go does then: that takes asking it, too. */
+function changesBytes(attribute: string): boolean {
   if (attribute.startsWith('eol=')) return attribute !== 'eol=lf'
-  return attribute === 'ident' || attribute.startsWith('working-tree-encoding=') || macros.has(attribute)
+  return attribute === 'ident' || /^-?working-tree-encoding(=|$)/.test(attribute)
 }
 
-/** Returns a test for the paths that a pattern is about. Undefined: too odd to tell, so that it may be all of them. */
-function compile(written: string): RegExp | undefined {
-  if (/^["!]|\\|\[:/.test(written)) return undefined
-  const isAnchored = written.includes('/')
-  const body = written
-    .replace(/^\//, '')
-    .split(/(\*\*\/|\/\*\*$|\*+|\?|\[[!^]?\]?[^\]]*\])/)
-    .map((part) => {
-      if (part === '**/') return '(?:.*/)?'
-      if (part === '/**') return '/.*'
-      if (part === '?') return '[^/]'
-      if (part.startsWith('*')) return isAnchored && part.length === 1 ? '[^/]*' : '.*'
-      if (/^\[.+\]$/s.test(part))
-        return `[${part
-          .slice(1, -1)
-          .replace(/^!/, '^')
-          .replace(/[[\]\\]/g, '\\$&')}]`
-      return part.replace(/[.+^${}()|[\]]/g, '\\$&')
-    })
-    .join('')
-  try {
-    return new RegExp(isAnchored ? `^${body}$` : `(?:^|/)${body}$`, 's')
-  } catch {
-    return undefined
+function applies({ pattern, dir }: AttributeLine & { readonly dir: string }, path: string): boolean {
+  if (dir !== '' && !path.startsWith(`${dir}/`)) return false
+  if (pattern === undefined) return true
+  const inner = dir === '' ? path : path.slice(dir.length + 1)
+  if (!pattern.includes('/')) return matchesElement(pattern, inner.slice(inner.lastIndexOf('/') + 1))
+  const elements = pattern.replace(/^\//, '').split('/')
+  return matchesList(elements, inner.split('/'), (part) => /^\*{2,}$/.test(part), matchesElement)
+}
+
+/** Matches a name without "/". "?" is one byte for git, of which a character has up to four: here it is as "*". */
+function matchesElement(pattern: string, name: string): boolean {
+  const isWild = (char: string) => char === '*' || char === '?'
+  return matchesList(pattern, name, isWild, (char, other) => char === other)
+}
+
+/** Matches item by item; what is wild stands for any number of them. Only the last such is ever tried again. */
+function matchesList(
+  pattern: ArrayLike<string>,
+  items: ArrayLike<string>,
+  isWild: (part: string) => boolean,
+  fits: (part: string, item: string) => boolean,
+): boolean {
+  let [at, next, afterWild, retry] = [0, 0, -1, 0]
+  while (at < items.length || next < pattern.length) {
+    const [part, item] = [pattern[next], items[at]]
+    if (part !== undefined && isWild(part)) {
+      afterWild = ++next
+      retry = at
+    } else if (part !== undefined && item !== undefined && fits(part, item)) {
+      next++
+      at++
+    } else if (afterWild >= 0 && retry < items.length) {
+      next = afterWild
+      at = ++retry
+    } else {
+      return false
+    }
   }
+  return true
 }
