@@ -14,22 +14,6 @@
  * anywhere leaves a site that is whole, and the next run finishes it.
  */
 
-/**
- * The build: repositories become a site directory. It reads like the table of
- * contents; each step is a file of its own.
- *
- *   discover   git/discover.ts   settings → repositories on disk
- *   survey     survey.ts         refs and shard of each → is there anything new?
- *   press      press.ts          facts, enumeration, plan; new versions are packed (pack.ts) and written (write.ts)
- *   derive     derive.ts         lists, @latest, answers to queries, pages
- *   index      index-site.ts     what spans modules
- *   settle     here              the shards say that all of this is done
- *
- * The order of writing is a safety property (product.md): version files first,
- * then what names them, and only then that the work is done. A run that ends
- * anywhere leaves a site that is whole, and the next run finishes it.
- */
-
 import pLimit from 'p-limit'
 import type { Settings } from './config/schema.ts'
 import { deriveRepository } from './derive.ts'
@@ -39,6 +23,7 @@ import { type Imagined, imagineTag } from './imagine.ts'
 import { describeManifest, indexManifest, indexSite, isIndexCurrent, isNamed } from './index-site.ts'
 import { distinctProblems, formatShard, shardPath, versionKey } from './manifest.ts'
 import type { Repository } from './model.ts'
+import { hidePlaces, hidePlacesIn } from './places.ts'
 import { isRepairable, type Pressed, type PressOptions, pressRepository } from './press.ts'
 import { FatalError, type Problem, problem } from './problem.ts'
 import { rebuildShard } from './rebuild.ts'
@@ -87,10 +72,11 @@ export async function build(settings: Settings, options: BuildOptions = {}): Pro
         pressed.push(await buildRepository(run, survey, { ...options, signal, reader, jobs: settings.jobs }))
       }
       signal.throwIfAborted()
-      if (options.index !== 'leave') await indexSite(store, settings)
+      const damaged = options.index === 'leave' ? [] : await indexSite(store, settings)
       for (const each of pressed) await settle(store, each)
       if (options.index !== 'leave') await indexManifest(store)
       for (const each of pressed) reporter.tell(each.survey.shard, each.shard, each.added, each.survey)
+      reporter.notice(damaged)
       return reporter.finish()
     } finally {
       await store.close()
@@ -127,7 +113,7 @@ export async function index(settings: Settings, options: FlowOptions = {}): Prom
   const reporter = new Reporter('index', settings, options)
   const store = await openDirectoryStore(settings.output)
   await withLock(settings.output, async () => {
-    await indexSite(store, settings)
+    reporter.notice(await indexSite(store, settings))
     await indexManifest(store)
     await store.close()
   })
@@ -168,13 +154,17 @@ async function surveyAll(run: Run, imagined?: Imagined): Promise<Survey[]> {
         const more = absent.filter((each) => each.repository === repository.root)
         const extra = imagined?.repository === repository ? [imagined.ref] : []
         const survey = await surveyRepository(store, site, repository, extra)
-        return { ...survey, problems: [...more, ...survey.problems] }
+        return {
+          ...survey,
+          problems: [...more, ...survey.problems].map((each) => hidePlaces(site.settings, each)),
+        }
       }),
     ),
   )
   const known = new Set<string>(repositories.map(({ root }) => root))
   const others = absent.filter(({ repository }) => repository !== undefined && !known.has(repository))
-  return [...surveys, ...(await Promise.all(others.map((each) => surveyAbsent(store, each))))]
+  const absentSurveys = others.map((each) => surveyAbsent(store, hidePlaces(site.settings, each)))
+  return [...surveys, ...(await Promise.all(absentSurveys))]
 }
 
 async function chooseReader({ git }: Settings): Promise<'native' | 'isomorphic'> {
@@ -210,7 +200,8 @@ async function buildRepository(
   const survey = await recover(store, site, found)
   if (isCurrent(survey, options)) return { survey, shard: survey.shard, added: [] }
   const sink = siteSink(store, originOf(site.settings, survey.repository), options.signal)
-  const pressed = acceptMoved(await pressRepository(survey, site, sink, options), options.acceptMoved ?? [])
+  const done = acceptMoved(await pressRepository(survey, site, sink, options), options.acceptMoved ?? [])
+  const pressed = { ...done, shard: hidePlacesIn(site.settings, done.shard) }
   // What was read while the run was being stopped is not to be believed: the terminal stops git, too.
   options.signal?.throwIfAborted()
   if (pressed.enumeration === undefined || (await isRecorded(store, pressed))) return pressed
@@ -233,7 +224,8 @@ async function recover(store: DirectoryStore, site: Site, survey: Survey): Promi
   const rebuilt = await rebuildShard(store, site, root)
   if (rebuilt === undefined) return survey
   const { shard } = rebuilt
-  const message = `The record of ${root} was ${survey.shardState}; ${shard.versions.size} versions were found in the site.`
+  const found = shard.versions.size === 1 ? '1 version was' : `${shard.versions.size} versions were`
+  const message = `The record of ${root} was ${survey.shardState}; ${found} found in the site.`
   const wasThere = survey.shardState === 'damaged' || (await isNamed(store, root))
   const notices = wasThere ? [problem('shard-rebuilt', { repository: root }, message)] : []
   return { ...survey, shard, notices, problems: [...rebuilt.problems, ...survey.problems] }

@@ -27,6 +27,7 @@ import { escapePath, escapeVersion } from './module/escape.ts'
 import { isPseudoVersion } from './module/pseudo.ts'
 import { sortVersions } from './module/version.ts'
 import type { Pressed } from './press.ts'
+import { parseRecord } from './record.ts'
 import type { Html } from './render/html.ts'
 import { renderRootMeta } from './render/meta.ts'
 import {
@@ -161,8 +162,7 @@ async function deriveModule(
   mode: 'changed' | 'all',
 ): Promise<void> {
   const file = await store.get(recordFile(draft.path))
-  const before =
-    file === undefined ? undefined : (JSON.parse(Buffer.from(file.body).toString('utf8')) as ModuleRecord)
+  const before = file === undefined ? undefined : parseRecord(file.body)
   if (mode === 'changed' && before !== undefined) {
     const { packages: _, ...known } = before
     if (JSON.stringify(known) === JSON.stringify(draft)) return

@@ -12,6 +12,8 @@ import type { Settings } from './config/schema.ts'
 import { formatManifestIndex } from './manifest.ts'
 import type { ModulePath, ModuleRecord } from './model.ts'
 import { unescapePath } from './module/escape.ts'
+import { type Problem, problem } from './problem.ts'
+import { parseRecord } from './record.ts'
 import { renderPrefixMeta, renderRootMeta } from './render/meta.ts'
 import { renderFrontPage, renderMissingPage } from './render/pages.ts'
 import { putFile, type Store } from './store/store.ts'
@@ -63,10 +65,13 @@ export async function isNamed(store: Store, root: ModulePath): Promise<boolean> 
   return file !== undefined && Buffer.from(file.body).includes(`"root":${JSON.stringify(root)},`)
 }
 
-/** Writes the front page and all that belongs to the site as a whole, but for the index of the manifest. */
-export async function indexSite(store: Store, settings: Settings): Promise<void> {
+/**
+ * Writes the front page and all that belongs to the site as a whole, but for
+ * the index of the manifest. Returns what is wrong with the records of modules.
+ */
+export async function indexSite(store: Store, settings: Settings): Promise<readonly Problem[]> {
   const { url, prefix } = settings
-  const records = await readRecords(store)
+  const { records, problems } = await readRecords(store)
   const own = records.find((record) => record.repository.root === prefix)
   const hostMeta = url === undefined || prefix === undefined ? undefined : renderPrefixMeta(prefix, url)
   const frontMeta =
@@ -78,6 +83,7 @@ export async function indexSite(store: Store, settings: Settings): Promise<void>
   await putFile(store, '404.html', renderMissingPage(settings, hostMeta))
   await putFile(store, 'index.html', renderFrontPage(records, settings, frontMeta))
   await putFile(store, '-/site.json', await describeSite(settings))
+  return problems
 }
 
 /** Writes the index of the manifest, once all shards are settled. */
@@ -85,13 +91,16 @@ export async function indexManifest(store: Store): Promise<void> {
   await putFile(store, '-/manifest.jsonl', await describeManifest(store))
 }
 
-async function readRecords(store: Store): Promise<ModuleRecord[]> {
+async function readRecords(store: Store): Promise<{ records: ModuleRecord[]; problems: Problem[] }> {
   const records: ModuleRecord[] = []
+  const problems: Problem[] = []
   for await (const path of store.list('-/modules')) {
     const file = await store.get(path)
-    if (file !== undefined) records.push(JSON.parse(Buffer.from(file.body).toString('utf8')) as ModuleRecord)
+    const record = file === undefined ? undefined : parseRecord(file.body)
+    if (record !== undefined) records.push(record)
+    else problems.push(problem('site-damaged', { ref: path }, `The record ${path} of the site is damaged.`))
   }
-  return records.sort((a, b) => (a.path < b.path ? -1 : 1))
+  return { records: records.sort((a, b) => (a.path < b.path ? -1 : 1)), problems }
 }
 
 /** The package's own public/ lies beside src/ and dist/. */

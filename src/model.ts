@@ -189,10 +189,3 @@ export interface ModuleRecordVersion {
   readonly size: number
   readonly retracted?: string
 }
-
-/** A file of the site. */
-export interface SiteFile {
-  /** Relative to the site, with "/" between elements; unescaped for URLs, escaped as Go escapes modules. */
-  readonly path: string
-  readonly body: Uint8Array | string
-}

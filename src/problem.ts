@@ -78,6 +78,7 @@ export type ProblemCode =
   | 'output-unwritable'
   | 'output-locked'
   | 'site-newer'
+  | 'site-damaged'
   | 'interrupted'
   | 'internal-error'
 
@@ -370,6 +371,12 @@ const catalogue: Readonly<Record<ProblemCode, CatalogueEntry>> = {
     severity: 'error',
     about: 'The site was written by a newer modpress, in a format that this one does not know.',
     hint: 'Update modpress.',
+  },
+  'site-damaged': {
+    severity: 'error',
+    about:
+      'The record of a module, from which the front page is made, cannot be read, so that the page lacks the module.',
+    hint: 'Remove the file, and the shard of its repository below -/manifest: the next build makes both anew.',
   },
   interrupted: {
     severity: 'error',

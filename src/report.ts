@@ -60,7 +60,7 @@ export class Reporter {
     { notices = [] }: { readonly notices?: readonly Problem[] } = {},
     focus?: string,
   ): void {
-    for (const notice of notices) this.#problem(notice, false)
+    this.notice(notices)
     const isFocused = (ref: string | undefined) => focus === undefined || ref === focus
     const known = new Set(
       before.state === 'settled' ? before.problems.map((each) => problemKey(each.problem)) : [],
@@ -81,6 +81,11 @@ export class Reporter {
       }
       this.#problem(found, known.has(problemKey(found)))
     }
+  }
+
+  /** Tells what no shard records. */
+  notice(problems: readonly Problem[]): void {
+    for (const found of problems) this.#problem(found, false)
   }
 
   finish(): Report {

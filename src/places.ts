@@ -1,0 +1,33 @@
+/**
+ * What is written into a site names no directory of the machine: the same
+ * input gives the same bytes wherever it lies, and a site is for others to
+ * read. Directories are named as the configuration sees them.
+ */
+
+import { relative } from 'node:path'
+import type { Settings } from './config/schema.ts'
+import { problemKey, type Shard } from './manifest.ts'
+import type { Problem } from './problem.ts'
+
+/** Returns a problem that names directories relative to the configuration. */
+export function hidePlaces(settings: Settings, found: Problem): Problem {
+  const { base, output, cache, repositories } = settings
+  const places = [output, ...repositories.flatMap(({ dir }) => dir ?? []), base].map(
+    (dir) => [dir, relative(base, dir) || '.'] as const,
+  )
+  const all = [[cache, 'the cache'] as const, ...places].sort(([a], [b]) => b.length - a.length)
+  const message = all.reduce((text, [place, name]) => text.replaceAll(place, name), found.message)
+  return { ...found, message }
+}
+
+/** Returns a shard that names no directory of the machine, and each problem once. */
+export function hidePlacesIn(settings: Settings, shard: Shard): Shard {
+  const problems = shard.problems.map((each) => ({ ...each, problem: hidePlaces(settings, each.problem) }))
+  const refusals = shard.refusals.map((each) => ({ ...each, problem: hidePlaces(settings, each.problem) }))
+  const first = new Map([...problems].reverse().map((each) => [problemKey(each.problem), each]))
+  return {
+    ...shard,
+    refusals,
+    problems: problems.filter((each) => first.get(problemKey(each.problem)) === each),
+  }
+}
