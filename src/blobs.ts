@@ -80,7 +80,9 @@ export class Blobs {
   /** Returns a blob of the repository, whose size is known from `stat`. Throws ObjectError. */
   load(oid: Oid, size: number): Promise<Blob> {
     return this.#once(oid, () =>
-      size > this.#largeBytes ? this.#loadLarge(oid) : this.#loadSmall(oid, size),
+      size > this.#largeBytes
+        ? this.#budget.lend(this.#largeBytes, () => this.#loadLarge(oid))
+        : this.#loadSmall(oid, size),
     )
   }
 

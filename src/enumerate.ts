@@ -24,9 +24,10 @@ import { lintTags } from './enumerate/lint.ts'
 import { type Coordinate, isFile, isProblem } from './enumerate/locate.ts'
 import { type CommitFacts, isCommit, type ResolveContext, resolveTag } from './enumerate/resolve.ts'
 import type { Admit, EnumerationContext, ListedTag, RepositoryFacts, Scope } from './enumerate/scope.ts'
-import { indexTags, isVersionName } from './enumerate/tags.ts'
-import type { ModulePath, ModuleVersion, Repository, Version } from './model.ts'
+import { commitPrefix, indexTags, isVersionName } from './enumerate/tags.ts'
+import type { ModulePath, ModuleVersion, RefFacts, Repository, Version } from './model.ts'
 import { compareGo, langOf } from './module/gomod.ts'
+import { isPseudoVersion } from './module/pseudo.ts'
 import { majorOf, matchesPathMajor, parseVersionRange, sortVersions } from './module/version.ts'
 import { type Problem, problem } from './problem.ts'
 
@@ -49,10 +50,16 @@ export interface Enumeration {
 /** Returns the modules of a repository with their versions. */
 export function enumerateVersions(
   repository: Repository,
-  facts: RepositoryFacts,
+  found: RepositoryFacts,
   context: EnumerationContext,
 ): Enumeration {
   const problems: Problem[] = []
+  const facts: RepositoryFacts = {
+    ...found,
+    tags: found.tags.map(withoutPrototype),
+    heads: found.heads.map(withoutPrototype),
+    commits: found.commits.map(withoutPrototype),
+  }
   const tags = indexTags(facts.tags)
   const head = facts.heads.find((each) => each.ref === facts.defaultHead)
   const scope: Scope = {
@@ -65,18 +72,46 @@ export function enumerateVersions(
       repository.versions === undefined
         ? () => true
         : (parseVersionRange(repository.versions) ?? (() => true)),
-    report: (found) => problems.push(found),
+    report: (each) => problems.push(each),
   }
   const modules = findCandidates(scope)
     .map((at) => enumerateModule(scope, at))
     .filter((module) => module !== undefined)
-  problems.push(...lintTags(repository, tags))
+  problems.push(...lintTags(repository, tags), ...unusedCommits(repository, facts, modules))
   return { modules, problems }
+}
+
+/** The directories of go.mod files have any names: "constructor" must find nothing that is not there. */
+function withoutPrototype(facts: RefFacts): RefFacts {
+  const { mods } = facts
+  return mods === undefined ? facts : { ...facts, mods: Object.assign(Object.create(null), mods) }
+}
+
+/** A configured pseudo-version without a module's name is for whichever module it fits. */
+function unusedCommits(
+  { root }: Repository,
+  { commits }: RepositoryFacts,
+  modules: readonly ModuleEnumeration[],
+): Problem[] {
+  const published = new Set(modules.flatMap(({ versions }) => versions.map(({ version }) => plain(version))))
+  return commits.filter(isCommit).flatMap(({ ref }) => {
+    const text = ref.slice(commitPrefix.length)
+    if (!isPseudoVersion(text) || published.has(plain(text))) return []
+    const message = `${text}, which "commits" asks for, fits no module of the repository.`
+    return [problem('pseudo-version-invalid', { repository: root, ref: text }, message)]
+  })
+}
+
+function plain(version: string): string {
+  return version.replace(/\+incompatible$/, '')
 }
 
 // ---- One module ----
 
-function enumerateModule(scope: Scope, at: Coordinate): ModuleEnumeration | undefined {
+function enumerateModule(all: Scope, at: Coordinate): ModuleEnumeration | undefined {
+  // In a directory that is not wanted, what is published stays, and nothing is said of the rest.
+  const isWanted = all.context.wantsDirectory(at.codeDir)
+  const scope: Scope = isWanted ? all : { ...all, wants: () => false, report: () => {} }
   const listed = listTags(scope, at)
   const goList = [...sortListed(listed.compatible), ...listed.incompatible]
   const resolver: ResolveContext = {
@@ -86,7 +121,8 @@ function enumerateModule(scope: Scope, at: Coordinate): ModuleEnumeration | unde
   }
   const versions = new Map<string, ModuleVersion>()
   const admit: Admit = (found) => {
-    if (!versions.has(found.version) && !isAdmitted(scope, found)) return undefined
+    if (versions.has(found.version)) return found.version
+    if (!isAdmitted(scope, found)) return undefined
     versions.set(found.version, found)
     return found.version
   }

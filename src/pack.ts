@@ -21,6 +21,7 @@ import type { ModulePath, ModuleVersion, Oid } from './model.ts'
 import { goModH1, hash1 } from './module/dirhash.ts'
 import { selectFiles, type TreeFile } from './module/files.ts'
 import { zipVendorVersion } from './module/gomod.ts'
+import { quote } from './module/text.ts'
 import { type Problem, type ProblemPlace, problem } from './problem.ts'
 
 /** A version ready to be written. */
@@ -116,7 +117,10 @@ async function pack(
 
   const vendorVersion = goModContent === undefined ? '' : zipVendorVersion(goModContent)
   const selection = selectFiles(license === undefined ? archived : [...archived, license], { vendorVersion })
-  if (selection.code !== undefined) return problem(selection.code, place, `${selection.message}.`)
+  if (selection.code !== undefined) {
+    const name = quote(selection.path.length > 200 ? `${selection.path.slice(0, 200)}…` : selection.path)
+    return problem(selection.code, place, `There can be no zip with ${name}: ${selection.message}.`)
+  }
 
   press.blobs.nextVersion()
   const prefix = `${version.path}@${version.version}/`
@@ -225,8 +229,8 @@ async function findLicense(
   const entry = await press.trees.find(version.tree, 'LICENSE')
   if (entry === undefined || !['file', 'symlink'].includes(entryKind(entry.mode))) return undefined
   const [stat] = await press.repository.stat([entry.oid])
-  if (stat === undefined) return undefined
-  return { path: 'LICENSE', oid: entry.oid, mode: 'file', size: stat.size }
+  // Without a size it is missing or damaged: reading it says which.
+  return { path: 'LICENSE', oid: entry.oid, mode: 'file', ...(stat && { size: stat.size }) }
 }
 
 // ---- Contents ----

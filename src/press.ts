@@ -20,7 +20,7 @@ import {
 } from './enumerate/tags.ts'
 import { type Enumeration, enumerateVersions } from './enumerate.ts'
 import type { FlowOptions } from './events.ts'
-import { findCommits } from './git/commits.ts'
+import { findCommits, placeOfCommit } from './git/commits.ts'
 import { type FactsReader, isBaseTag, isVersionTag } from './git/facts.ts'
 import { ObjectError, RepositoryError } from './git/object.ts'
 import { type GitRepository, withRepository } from './git/repository.ts'
@@ -355,7 +355,11 @@ function failedRefs(repository: Repository, facts: KnownFacts): Problem[] {
     const rest = ref.slice(ref.lastIndexOf('/') + 1)
     const isSilent = ref.startsWith(tagPrefix) && !looksLikeVersion(rest)
     if (failed === undefined || isSilent) return []
-    const place = { repository: repository.root, ref: ref.replace(commitPrefix, '') }
+    if (ref.startsWith(commitPrefix)) {
+      const place = placeOfCommit(repository, ref.slice(commitPrefix.length))
+      return [problem(failed.code as ProblemCode, place, failed.message)]
+    }
+    const place = { repository: repository.root, ref }
     const module = ref.startsWith(tagPrefix) ? pathOfTag(repository, versionTag({ ref, oid })) : undefined
     const version = module === undefined ? {} : { module, version: rest }
     return [problem(failed.code as ProblemCode, { ...place, ...version }, failed.message)]

@@ -1,22 +1,28 @@
 /**
  * Finds the root import path of a clone that nobody has configured: what the
  * go.mod at its top says, without the major version, else where it came from.
+ * A bare repository has its go.mod in the commit that HEAD names.
  */
 
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { locateRepository } from '../git/location.ts'
+import { FactsReader } from '../git/facts.ts'
+import { type GitLocation, locateRepository } from '../git/location.ts'
+import { RepositoryError } from '../git/object.ts'
+import { readRefs } from '../git/refs.ts'
+import { findGit } from '../git/remote.ts'
+import { withRepository } from '../git/repository.ts'
 import { modulePathOf } from '../module/gomod.ts'
 import { splitPathVersion } from '../module/path.ts'
 import { FatalError, problem } from '../problem.ts'
 import { importPathOf } from './address.ts'
-import { checkRoot } from './schema.ts'
+import { checkRoot, type Settings } from './schema.ts'
 
 /** Returns the root import path of the clone whose top is `dir`. Throws a FatalError where nothing says it. */
-export async function inferRoot(dir: string): Promise<string> {
+export async function inferRoot(dir: string, git: Settings['git']): Promise<string> {
   const location = await locateRepository(dir)
   if ('severity' in location) throw new FatalError(location)
-  const declared = await readModulePath(join(dir, 'go.mod'))
+  const declared = (await readModulePath(join(dir, 'go.mod'))) ?? (await readCommittedPath(location, git))
   const origin = location.originUrl === undefined ? undefined : importPathOf(location.originUrl)
   const root = declared === undefined ? origin : rootOf(declared)
   if (root === undefined) {
@@ -45,6 +51,23 @@ async function readModulePath(file: string): Promise<string | undefined> {
     return modulePathOf(await readFile(file)) || undefined
   } catch {
     return undefined
+  }
+}
+
+/** Returns the module path in the commit that HEAD names. What is wrong with a repository is told when it is pressed. */
+async function readCommittedPath(location: GitLocation, git: Settings['git']): Promise<string | undefined> {
+  const reader = git === 'isomorphic' || !(await findGit()) ? 'isomorphic' : 'native'
+  try {
+    const { checkedOut } = await readRefs(location, {})
+    if (checkedOut === undefined) return undefined
+    return await withRepository(location, reader, async (repository) => {
+      const head = { name: 'HEAD', oid: checkedOut }
+      const { mods } = await new FactsReader(repository).read(head, 'all')
+      return mods?.['']?.module || undefined
+    })
+  } catch (error) {
+    if (error instanceof RepositoryError) return undefined
+    throw error
   }
 }
 

@@ -65,7 +65,7 @@ export async function loadSettings(options: LoadOptions): Promise<Settings> {
     origin: parsed.origin,
     cache: parsed.cache === undefined ? defaultCache(env, home) : absolute(parsed.cache),
     maxGo: parsed.maxGo,
-    repositories: repositories ?? [await inferRepository(found.base)],
+    repositories: repositories ?? [await inferRepository(found.base, parsed.git)],
     accept: parsed.accept,
     jobs: options.jobs ?? availableParallelism(),
     ...(found.configFile === undefined ? {} : { configFile: found.configFile }),
@@ -146,8 +146,9 @@ function withoutUndefined<T extends object>(value: T): Defined<T> {
 }
 
 /** The clone that holds the current directory, as the one repository. */
-async function inferRepository(top: string): Promise<RepositorySettings> {
-  return { root: await inferRoot(top), dir: top, subdir: '', directories: {}, branches: [], commits: [] }
+async function inferRepository(top: string, git: Settings['git']): Promise<RepositorySettings> {
+  const root = await inferRoot(top, git)
+  return { root, dir: top, subdir: '', directories: {}, branches: [], commits: [] }
 }
 
 /** What is neither on disk nor at an address cannot be pressed; on the site's own host there is no git to ask. */

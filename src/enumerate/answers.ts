@@ -7,7 +7,7 @@
 
 import type { ModuleVersion, RefFacts, Version } from '../model.ts'
 import { isPseudoVersion } from '../module/pseudo.ts'
-import { majorOf } from '../module/version.ts'
+import { isSemver, majorOf } from '../module/version.ts'
 import { holdsModule } from './latest.ts'
 import { type Coordinate, isFile, isProblem } from './locate.ts'
 import { isCommit, type ResolveContext, resolvePseudoVersion, resolveRevision } from './resolve.ts'
@@ -31,13 +31,15 @@ export function answerQueries(
     if (version !== undefined) answers.set(name, version)
   }
   const { branches } = scope.repository
-  for (const { short, rest, dir, facts } of scope.tags.byName.values()) {
-    if (dir === '' || dir === at.codeDir) {
-      const name = isQueryName(rest) && looksLikeVersion(rest) && dir === at.codeDir ? rest : short
-      const effort = looksLikeVersion(rest) || branches.includes(short) ? 'any' : 'known'
-      answer(name, facts.mods === undefined ? borrowGoMods(scope, facts) : facts, effort)
+  const answerTags = (effort: 'known' | 'any') => {
+    for (const { short, rest, dir, facts } of scope.tags.byName.values()) {
+      // Go looks for a version below the module's directory, and for any other name as it stands.
+      if (dir !== (isSemver(rest) ? at.codeDir : '')) continue
+      if ((looksLikeVersion(rest) || branches.includes(short)) !== (effort === 'any')) continue
+      answer(rest, facts.mods === undefined ? borrowGoMods(scope, facts) : facts, effort)
     }
   }
+  answerTags('any')
   for (const facts of scope.facts.heads) {
     const name = facts.ref.slice(headPrefix.length)
     // A tag wins over a branch of its name.
@@ -48,6 +50,8 @@ export function answerQueries(
     const given = answerCommit(scope, resolver, at, facts, admit, answer)
     if (given !== undefined) answers.set(given.name, given.version)
   }
+  // Last, since it depends on what is there by now.
+  answerTags('known')
   for (const version of versions.keys()) {
     if (!version.endsWith('+incompatible') || isPseudoVersion(version)) continue
     const plain = version.slice(0, -'+incompatible'.length)
@@ -62,7 +66,7 @@ function borrowGoMods(scope: Scope, facts: RefFacts): RefFacts {
   if (facts.commit === undefined) return facts
   const tags = scope.tags.byCommit.get(facts.commit) ?? []
   const mods = tags.map((tag) => scope.tags.byName.get(tag)?.facts.mods ?? {})
-  return { ...facts, mods: Object.assign({}, ...mods) }
+  return { ...facts, mods: Object.assign(Object.create(null), ...mods) }
 }
 
 /**

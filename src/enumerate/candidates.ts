@@ -38,12 +38,15 @@ export function findCandidates(scope: Scope): Coordinate[] {
 function candidateAt(scope: Scope, path: ModulePath, source: 'tag' | 'head'): Coordinate | undefined {
   const { root, subdir } = scope.repository
   const at = coordinateOf(root, subdir, path)
-  if (at !== undefined && !scope.context.wantsDirectory(at.codeDir)) return undefined
+  const isWanted = at === undefined || scope.context.wantsDirectory(at.codeDir)
   const reason = checkModulePath(path)
   if (at === undefined || reason !== undefined) {
     // A root such as "example.com" need not be a module; and not every directory before a tag is meant as one.
-    if (path !== root && source === 'head') {
-      const message = reason ?? `The repository at ${root} cannot hold it.`
+    if (isWanted && path !== root && source === 'head') {
+      const message =
+        reason === undefined
+          ? `The repository at ${root} cannot hold ${path}.`
+          : `${path} is no module path: ${reason}.`
       scope.report(problem('module-path-invalid', { repository: root, module: path }, message))
     }
     return undefined
@@ -52,7 +55,7 @@ function candidateAt(scope: Scope, path: ModulePath, source: 'tag' | 'head'): Co
   if (conflict === undefined) return at
   const isMeant =
     path !== root || [...scope.tags.byName.values()].some((tag) => pathOfTag(scope.repository, tag) === path)
-  if (isMeant || isRealModule(scope, at)) scope.report(conflict)
+  if (isWanted && (isMeant || isRealModule(scope, at))) scope.report(conflict)
   return undefined
 }
 

@@ -7,7 +7,7 @@ import { commitPrefix, headPrefix, tagPrefix } from '../enumerate/tags.ts'
 import type { Shard } from '../manifest.ts'
 import type { Oid, RefFacts, Repository } from '../model.ts'
 import { isPseudoVersion, pseudoRevision } from '../module/pseudo.ts'
-import { type Problem, problem } from '../problem.ts'
+import { type Problem, type ProblemPlace, problem } from '../problem.ts'
 import type { FactsReader } from './facts.ts'
 import type { GitLocation } from './location.ts'
 import { ObjectError } from './object.ts'
@@ -37,12 +37,19 @@ export async function findCommits(
     const oid = await findRevision(revisionOf(text), opened.listing, git)
     if (oid === undefined) {
       const message = `No branch or tag reaches a commit ${revisionOf(text)}, which "commits" asks for.`
-      problems.push(problem('commit-unknown', { repository: repository.root, ref: text }, message))
+      problems.push(problem('commit-unknown', placeOfCommit(repository, text), message))
       continue
     }
     commits.push(await reader.read({ name: commitPrefix + text, oid }, 'all'))
   }
   return { commits, problems }
+}
+
+/** Returns what a configured revision is about: the version that a consumer holds, or else the revision itself. */
+export function placeOfCommit({ root }: Repository, text: string): ProblemPlace {
+  const at = text.indexOf('@')
+  if (at < 0) return { repository: root, ref: text }
+  return { repository: root, module: text.slice(0, at), version: text.slice(at + 1) }
 }
 
 function revisionOf(text: string): string {

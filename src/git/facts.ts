@@ -137,7 +137,7 @@ export class FactsReader {
 export function readGoMod(content: Uint8Array, kind: 'regular' | 'symlink'): GoModFile {
   const parsed = parseGoMod(content)
   const go = goDirectiveOf(content)
-  const message = goModFault(content)
+  const fault = goModFault(content)
   const lax = 'error' in parsed ? undefined : parsed
   return {
     kind,
@@ -145,7 +145,9 @@ export function readGoMod(content: Uint8Array, kind: 'regular' | 'symlink'): GoM
     ...(go === '' ? {} : { go }),
     ...(lax !== undefined && lax.retract.length > 0 ? { retract: lax.retract } : {}),
     ...(lax?.deprecated === undefined ? {} : { deprecated: lax.deprecated }),
-    ...(message === undefined ? {} : { fault: { code: 'gomod-syntax', message } }),
+    ...(fault === undefined
+      ? {}
+      : { fault: { code: 'gomod-syntax', message: `go.mod would break every query: ${fault}.` } }),
   }
 }
 

@@ -9,6 +9,8 @@
 
 import { type ChildProcessByStdio, spawn } from 'node:child_process'
 import { createHash } from 'node:crypto'
+import { access } from 'node:fs/promises'
+import { join } from 'node:path'
 import type { Readable, Writable } from 'node:stream'
 import type { Oid } from '../model.ts'
 import type { GitLocation } from './location.ts'
@@ -34,7 +36,7 @@ export async function openNative(location: GitLocation): Promise<OpenRepository>
     reader: 'native',
     hash: location.hash,
     read: async (oid) => {
-      const { type, content } = await contents.request(oid)
+      const { type, content } = await contents.request(oid).catch((error) => blame(error, oid, location))
       if (hashObject(type, content, location.hash) !== oid)
         throw unreadable(oid, 'corrupt', 'Its content does not fit its id.')
       return { oid, type, content } satisfies GitObject
@@ -60,6 +62,17 @@ export async function openNative(location: GitLocation): Promise<OpenRepository>
       await borrower.remove()
     },
   }
+}
+
+/** Git calls a loose object missing of which it cannot read the header: but the file is there. */
+async function blame(error: unknown, oid: Oid, { objectDirs }: GitLocation): Promise<never> {
+  if (!(error instanceof ObjectError) || error.kind !== 'missing') throw error
+  const files = objectDirs.map((dir) => join(dir, oid.slice(0, 2), oid.slice(2)))
+  const isThere = await Promise.any(files.map((file) => access(file))).then(
+    () => true,
+    () => false,
+  )
+  throw isThere ? unreadable(oid, 'corrupt', error.cause) : error
 }
 
 interface Answer {
@@ -302,8 +315,8 @@ async function* history(borrower: Borrower, tip: Oid): AsyncGenerator<Oid> {
   }
 }
 
-/** Paths go by in pieces, so that no command line grows too long. */
-const pathsInOneRun = 500
+/** Paths go by in pieces, so that no command line grows longer than the 32,767 characters that Windows takes. */
+const charactersInOneRun = 24_000
 
 async function archivePaths(
   borrower: Borrower,
@@ -311,12 +324,26 @@ async function archivePaths(
   paths: readonly string[],
 ): Promise<ReadonlyMap<string, Uint8Array>> {
   const files = new Map<string, Uint8Array>()
-  for (let start = 0; start < paths.length; start += pathsInOneRun) {
-    const some = paths.slice(start, start + pathsInOneRun)
+  for (const some of inRuns(paths)) {
     const settings = ['-c', 'core.autocrlf=input', '-c', 'core.eol=lf']
     const args = [...settings, 'archive', '--format=tar', '--end-of-options', commit, ...some]
     const failed = (complaint: string) => unreadable(commit, 'corrupt', complaint)
     for await (const { name, content } of readTar(runGit(borrower, args, failed))) files.set(name, content)
   }
   return files
+}
+
+function* inRuns(paths: readonly string[]): Generator<string[]> {
+  let run: string[] = []
+  let room = charactersInOneRun
+  for (const path of paths) {
+    if (path.length > room && run.length > 0) {
+      yield run
+      run = []
+      room = charactersInOneRun
+    }
+    run.push(path)
+    room -= path.length + 1
+  }
+  if (run.length > 0) yield run
 }

@@ -13,8 +13,6 @@ import type { Oid } from '../model.ts'
 import type { GitLocation } from './location.ts'
 import type { GitObject, ObjectStat } from './object.ts'
 
-export { type GitObject, ObjectError, type ObjectStat, type ObjectType, RepositoryError } from './object.ts'
-
 export interface GitRepository {
   readonly reader: 'native' | 'isomorphic'
   readonly hash: 'sha1' | 'sha256'

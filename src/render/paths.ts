@@ -35,16 +35,15 @@ export function pageFile(directory: string): string {
   return directory === '' ? 'index.html' : `${directory}/index.html`
 }
 
-/** Returns the way from one page directory to another place in the site. */
+/**
+ * Returns the way from one page directory to another place in the site. "" is the top: "..", or "." from there,
+ * so that a "/" may follow as after any directory.
+ */
 export function relativeLink(from: string, to: string): string {
   const up = from === '' ? [] : from.split('/').map(() => '..')
-  const path = [...up, ...to.split('/').map(encodeURIComponent)]
-    .join('/')
-    .replace(/%40/g, '@')
-    .replace(/%2B/g, '+')
-  return path === '' || to === ''
-    ? `${path}${path.endsWith('/') || path === '' ? './' : '/'}`.replace(/^\.?\/$/, './')
-    : path
+  const down = to === '' ? [] : to.split('/').map(encodeURIComponent)
+  const path = [...up, ...down].join('/') || '.'
+  return path.replace(/%40/g, '@').replace(/%2B/g, '+')
 }
 
 /** Tells why a module path cannot be on the site: it would fall on what the site needs. */
