@@ -8,11 +8,12 @@
  * Pure. See product.md, "What it writes", and trust 2.2.
  */
 
+import semver from 'semver'
 import { isVersionName, looksLikeVersion, tagPrefix } from './enumerate/tags.ts'
 import type { Enumeration } from './enumerate.ts'
 import { type RecordedRef, type Shard, versionKey } from './manifest.ts'
 import type { ModuleVersion, PublishedVersion, Ref, RefFacts } from './model.ts'
-import { sortVersions } from './module/version.ts'
+import { prereleaseOf, sortVersions } from './module/version.ts'
 import { type Problem, problem } from './problem.ts'
 
 /** What has to be opened of a repository, and what need not be. */
@@ -127,17 +128,26 @@ function checkTag(
   if (version.commit === undefined || now.commit === version.commit) return undefined
   const [from, to] = [version.commit, now.commit ?? now.oid]
   const isSame = now.tree !== undefined && now.tree === version.tree
+  const key = versionKey(version.path, version.version)
+  const remedy = `release ${nextTag(shard, version)} with "retract ${version.version}" in its go.mod`
+  const hint = `Move the tag back, or ${remedy}; to live with it, pass --accept-moved ${key}.`
   const moved = isSame
     ? problem('tag-moved-same-tree', place, `The tag moved from ${from} to ${to}, which has the same files.`)
-    : problem(
-        'tag-moved',
-        place,
-        `The tag moved from ${from} to ${to}. The version keeps the files of the first.`,
-      )
+    : problem('tag-moved', place, `The tag moved from ${from} to ${to}. The first files stay.`, hint)
   const isAccepted = version.accepted?.includes(to) === true
   return isAccepted ? { ...moved, severity: 'note' } : moved
 }
 
 function shortName(ref: string): string {
   return ref.slice(tagPrefix.length)
+}
+
+/** Suggests the tag after the highest release of a version's module. */
+function nextTag(shard: Shard, { path, version, codeDir = '' }: PublishedVersion): string {
+  const releases = [...shard.versions.values()]
+    .filter((each) => each.path === path && prereleaseOf(each.version) === '')
+    .map((each) => each.version)
+  const highest = sortVersions([...releases, version]).at(-1) ?? version
+  const next = semver.inc(highest.replace(/\+incompatible$/, ''), 'patch')
+  return next === null ? 'the next version' : `${codeDir === '' ? '' : `${codeDir}/`}v${next}`
 }
