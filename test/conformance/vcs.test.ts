@@ -47,9 +47,8 @@ const departures: Readonly<Record<string, Readonly<Record<string, string>>>> = {
     '@master': topWithoutGoMod,
     '@5212d800bfd1f6377da46aee6cbceca2f60d4ea6': topWithoutGoMod,
   },
-  issue61415: { '@has-nested': plainTag, '/nested@has-nested': plainTag },
+  issue61415: { '/nested@has-nested': plainTag },
   'odd-tags': { '@v3.0.0-20220223184802-12d19af20458': pseudoName },
-  querytest: { '@start': plainTag },
 }
 
 const title = "a site and the real go say the same of the repositories of go's tests"

@@ -15,7 +15,8 @@ import { basename, join } from 'node:path'
 import { deflateSync } from 'node:zlib'
 import { describe, expect, test } from 'vitest'
 import { locateRepository } from '../../src/git/location.ts'
-import { type GitRepository, type ObjectError, withRepository } from '../../src/git/repository.ts'
+import type { ObjectError } from '../../src/git/object.ts'
+import { type GitRepository, withRepository } from '../../src/git/repository.ts'
 import type { Oid } from '../../src/model.ts'
 import {
   makeDirectory,
