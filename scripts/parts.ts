@@ -8,9 +8,10 @@
  * itself does since 1.21, and here it is done for older ones, too.
  */
 
+import { spawnSync } from 'node:child_process'
 import { chmodSync, existsSync, readdirSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import { delimiter, join } from 'node:path'
-import { $ } from 'zx'
 
 export type PartName = 'git' | 'go' | 'python3' | 'unzip'
 
@@ -49,22 +50,21 @@ const parts: Readonly<Record<PartName, Part>> = {
 }
 
 /** Finds parts, and returns those that are not there. Installs nothing. */
-export async function findMissing(...names: readonly PartName[]): Promise<MissingPart[]> {
-  const found = await Promise.all(names.map((name) => inspect(name)))
-  return found.filter((each) => each !== undefined)
+export function findMissing(...names: readonly PartName[]): MissingPart[] {
+  return names.flatMap((name) => inspect(name) ?? [])
 }
 
 /**
  * Finds parts, installs what is missing where that may be done, and returns
  * what could not be had. PATH may be another one afterwards.
  */
-export async function provideParts(...names: readonly PartName[]): Promise<MissingPart[]> {
-  const before = await findMissing(...names)
+export function provideParts(...names: readonly PartName[]): MissingPart[] {
+  const before = findMissing(...names)
   if (before.length === 0 || !mayInstall()) return before
-  await installPackages(before.flatMap(({ name }) => parts[name].packages))
-  const after = await findMissing(...names)
+  installPackages(before.flatMap(({ name }) => parts[name].packages))
+  const after = findMissing(...names)
   if (!after.some(({ name }) => name === 'go')) return after
-  await installNewerGo()
+  installNewerGo()
   return findMissing(...names)
 }
 
@@ -84,13 +84,12 @@ export function isAtLeast(version: string, minimum: string): boolean {
   return true
 }
 
-async function inspect(name: PartName): Promise<MissingPart | undefined> {
+function inspect(name: PartName): MissingPart | undefined {
   const { command, packages, minimum, install } = parts[name]
   const hint = install ?? `apt-get install -y ${packages.join(' ')}`
-  // The go of the directory counts, and not one that its go.mod or a setting would switch to.
-  const result = await quiet({ env: { ...process.env, GOTOOLCHAIN: 'local', GOFLAGS: '' } })`${command}`
-  if (result.exitCode !== 0) return { name, reason: `There is no ${name} on the PATH.`, install: hint }
-  const version = result.stdout.trim().replace(/^go/, '')
+  const { isOk, output } = run(command, goAlone)
+  if (!isOk) return { name, reason: `There is no ${name} on the PATH.`, install: hint }
+  const version = output.trim().replace(/^go/, '')
   if (minimum === undefined || isAtLeast(version, minimum)) return undefined
   return { name, reason: `The one on the PATH is ${version}; ${minimum} is needed.`, install: hint }
 }
@@ -103,32 +102,29 @@ function isDebian(): boolean {
   return existsSync('/etc/debian_version')
 }
 
-async function installPackages(packages: readonly string[]): Promise<void> {
+function installPackages(packages: readonly string[]): void {
   if (!isDebian()) return
   const sudo = process.getuid?.() === 0 ? [] : ['sudo', '--non-interactive']
-  const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' }
-  const apt = ['apt-get', '-o', 'DPkg::Lock::Timeout=120', '--quiet', '--yes', '--no-install-recommends']
+  const apt = [...sudo, 'apt-get', '--quiet', '--yes', '-o', 'DPkg::Lock::Timeout=120']
   console.log(`Installing ${packages.join(' ')} with apt-get.`)
-  const run = quiet({ env })
-  const update = await run`${sudo} apt-get --quiet update`
-  const install = await run`${sudo} ${apt} install ${packages}`
-  if (install.exitCode !== 0) console.log(`${update.stderr}${install.stderr}`.trim())
+  const env = { DEBIAN_FRONTEND: 'noninteractive' }
+  const update = run([...apt, 'update'], env)
+  const install = run([...apt, '--no-install-recommends', 'install', ...packages], env)
+  if (!install.isOk) console.log(`${update.errors}${install.errors}`.trim())
 }
 
 /** Lets the go that is there download a newer one, and puts that on the PATH. */
-async function installNewerGo(): Promise<void> {
-  const env = { ...process.env, GOTOOLCHAIN: 'local', GOFLAGS: '', GO111MODULE: 'on' }
-  const run = quiet({ env, cwd: '/' })
-  const [os, arch] = (await run`go env GOOS GOARCH`).stdout.trim().split('\n')
-  if (os === undefined || arch === undefined || arch === '') return
-  const toolchain = `golang.org/toolchain@v0.0.1-go${newestGo}.${os}-${arch}`
+function installNewerGo(): void {
+  const [os, arch] = run(['go', 'env', 'GOOS', 'GOARCH'], goAlone).output.trim().split('\n')
+  if (os === undefined || arch === undefined) return
   console.log(`Downloading go ${newestGo} with the go that is there.`)
-  const result = await run`go mod download -json ${toolchain}`
-  if (result.exitCode !== 0) {
-    console.log(`${result.stdout}${result.stderr}`.trim())
+  const toolchain = `golang.org/toolchain@v0.0.1-go${newestGo}.${os}-${arch}`
+  const { isOk, output, errors } = run(['go', 'mod', 'download', '-json', toolchain], goAlone)
+  if (!isOk) {
+    console.log(`${output}${errors}`.trim())
     return
   }
-  const { Dir } = JSON.parse(result.stdout) as { readonly Dir: string }
+  const { Dir } = JSON.parse(output) as { readonly Dir: string }
   // A module's files are not executable.
   for (const dir of [join(Dir, 'bin'), join(Dir, 'pkg/tool', `${os}_${arch}`)]) {
     for (const name of readdirSync(dir)) chmodSync(join(dir, name), 0o755)
@@ -137,6 +133,17 @@ async function installNewerGo(): Promise<void> {
   delete process.env['GOROOT']
 }
 
-function quiet(options: { readonly env: NodeJS.ProcessEnv; readonly cwd?: string }) {
-  return $({ ...options, quiet: true, nothrow: true, stdio: ['ignore', 'pipe', 'pipe'] })
+/** The go of the PATH counts, and not one that a go.mod or a setting would switch to. */
+const goAlone = { GOTOOLCHAIN: 'local', GOFLAGS: '', GO111MODULE: 'on' }
+
+interface Ran {
+  readonly isOk: boolean
+  readonly output: string
+  readonly errors: string
+}
+
+function run([file = '', ...args]: readonly string[], more: NodeJS.ProcessEnv): Ran {
+  const options = { cwd: tmpdir(), encoding: 'utf8', env: { ...process.env, ...more } } as const
+  const { status, stdout, stderr } = spawnSync(file, args, options)
+  return { isOk: status === 0, output: stdout ?? '', errors: stderr ?? '' }
 }

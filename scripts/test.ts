@@ -16,7 +16,7 @@ import { describeMissing, provideParts } from './parts.ts'
 const root = fileURLToPath(new URL('../', import.meta.url))
 const isCi = process.env['CI'] === 'true'
 
-const missing = await provideParts('git', 'go', 'python3', 'unzip')
+const missing = provideParts('git', 'go', 'python3', 'unzip')
 for (const part of missing) console.log(describeMissing(part))
 
 const dir = mkdtempSync(join(tmpdir(), 'modpress-tests-'))
@@ -25,7 +25,8 @@ let counts = { ...noCounts, failed: isCi ? missing.length : 0 }
 try {
   const vitest = join(root, 'node_modules/vitest/vitest.mjs')
   const reporters = ['--reporter=default', '--reporter=json', `--outputFile.json=${file}`]
-  const args = [vitest, 'run', ...reporters, ...process.argv.slice(2)]
+  // By itself vitest leaves one processor free, which of two is half.
+  const args = [vitest, 'run', '--maxWorkers=100%', ...reporters, ...process.argv.slice(2)]
   const { status } = spawnSync(process.execPath, args, { cwd: root, stdio: 'inherit' })
   const report = existsSync(file) ? (JSON.parse(readFileSync(file, 'utf8')) as TestReport) : undefined
   const tests = report === undefined ? { counts: noCounts, skipped: [] } : summarizeTests(report)
