@@ -28,13 +28,16 @@ export interface RefChanges {
  * Compares the refs of a repository with those of its shard. Facts that failed
  * for what is wrong with the clone, not with the commit, are looked at again.
  */
-export function diffRefs(refs: readonly Ref[], shard: Shard): RefChanges {
+export function diffRefs(refs: readonly Ref[], shard: Shard, branches: readonly string[] = []): RefChanges {
   const open: Ref[] = []
   const known = new Map<string, RecordedRef>()
   for (const ref of refs) {
     const recorded = shard.refs.get(ref.name)
     const isSame = recorded !== undefined && (recorded.seen?.oid ?? recorded.facts.oid) === ref.oid
-    if (isSame && recorded.gone === undefined && !isRepairable(recorded.facts)) known.set(ref.name, recorded)
+    // A tag with the name of a branch that is configured by now is asked for more than before.
+    const isShort = recorded?.facts.mods === undefined && branches.includes(ref.name.slice(tagPrefix.length))
+    const isKnown = isSame && recorded.gone === undefined && !isRepairable(recorded.facts) && !isShort
+    if (isKnown) known.set(ref.name, recorded)
     else open.push(ref)
   }
   return { open, known }

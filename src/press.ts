@@ -7,28 +7,18 @@
  * `@latest` may then be another one. In the ordinary case one round is enough.
  */
 
-import { pathOfTag } from './enumerate/candidates.ts'
 import { isProblem } from './enumerate/locate.ts'
 import type { EnumerationContext, RepositoryFacts } from './enumerate/scope.ts'
-import {
-  commitPrefix,
-  headPrefix,
-  isVersionName,
-  looksLikeVersion,
-  tagPrefix,
-  versionTag,
-} from './enumerate/tags.ts'
 import { type Enumeration, enumerateVersions } from './enumerate.ts'
 import type { FlowOptions } from './events.ts'
-import { findCommits, placeOfCommit } from './git/commits.ts'
-import { type FactsReader, isBaseTag, isVersionTag } from './git/facts.ts'
 import { ObjectError, RepositoryError } from './git/object.ts'
-import { type GitRepository, withRepository } from './git/repository.ts'
-import { distinctProblems, type RecordedRef, type Refusal, type Shard, versionKey } from './manifest.ts'
-import type { ModulePath, ModuleVersion, PublishedVersion, RefFacts, Repository } from './model.ts'
+import { withRepository } from './git/repository.ts'
+import { failedRefs, type KnownFacts, readFacts, recordRefs } from './known.ts'
+import { distinctProblems, type Refusal, type Shard, versionKey } from './manifest.ts'
+import type { ModulePath, ModuleVersion, PublishedVersion } from './model.ts'
 import { matchesGlob } from './module/glob.ts'
 import { type Press, packVersion, withPress } from './pack.ts'
-import { mergeTags, planRepository } from './plan.ts'
+import { planRepository } from './plan.ts'
 import { type Problem, type ProblemCode, problem } from './problem.ts'
 import { describePublished } from './published.ts'
 import { checkSitePath, type Site } from './site.ts'
@@ -75,7 +65,7 @@ export async function pressRepository(
     return await withRepository(opened.location, options.reader, (repository) =>
       withPress(repository, async (press) => {
         const facts = await readFacts(survey, opened, press.facts, repository, options)
-        return pressVersions(survey, opened, site, sink, press, facts, options)
+        return pressVersions(startWork(survey, opened, facts), site, sink, press, options)
       }),
     )
   } catch (error) {
@@ -93,110 +83,92 @@ function standStill(survey: Survey, more: readonly Problem[]): Pressed {
   return { survey, shard, added: [] }
 }
 
-// ---- Facts ----
-
-interface KnownFacts {
-  readonly tags: ReadonlyMap<string, RecordedRef>
-  readonly heads: readonly RefFacts[]
-  readonly commits: readonly RefFacts[]
-  readonly problems: readonly Problem[]
-}
-
-async function readFacts(
-  survey: Survey,
-  opened: OpenedSurvey,
-  reader: FactsReader,
-  repository: GitRepository,
-  options: PressOptions,
-): Promise<KnownFacts> {
-  const { changes, location } = opened
-  const { shard } = survey
-  options.onEvent?.({
-    type: 'progress',
-    step: 'read',
-    repository: survey.repository.root,
-    total: changes.open.length,
-  })
-  const facts = await Promise.all(
-    changes.open.map((ref) => reader.read(ref, depthOf(ref.name, survey.repository.branches))),
-  )
-  const tags = mergeTags(facts, changes, shard, location.isShallow ? 'partial' : 'complete')
-  const { commits, problems } = await findCommits(survey.repository, opened, shard, repository, reader)
-
-  const allTags = [...tags.values()].map((recorded) => recorded.facts)
-  const hasNewBase = facts.some((each) => isBaseTag(each.ref)) || tags.size < countTags(shard)
-  const complete = async (each: RefFacts): Promise<RefFacts> => {
-    if (location.isShallow || (each.merged !== undefined && !hasNewBase)) return each
-    return reader.addMerged(each, allTags)
-  }
-  for (const [name, recorded] of tags) {
-    if (!needsHistory(recorded.facts)) continue
-    tags.set(name, { ...recorded, facts: await complete(recorded.facts) })
-  }
-  const heads = opened.heads.map(
-    (ref) => facts.find((each) => each.ref === ref.name) ?? shard.refs.get(ref.name)?.facts,
-  )
-  const recordedHeads = location.isShallow
-    ? [...shard.refs.values()]
-        .map((recorded) => recorded.facts)
-        .filter((each) => each.ref.startsWith(headPrefix))
-    : []
-  return {
-    tags,
-    heads: await Promise.all([...heads.filter((each) => each !== undefined), ...recordedHeads].map(complete)),
-    commits: await Promise.all(commits.map(complete)),
-    problems,
-  }
-}
-
-function depthOf(ref: string, branches: readonly string[]): 'tag' | 'all' | 'none' {
-  if (isVersionTag(ref)) return 'tag'
-  // A tag with the name of a configured branch is what go takes instead of the branch.
-  if (branches.includes(ref.slice(tagPrefix.length))) return 'all'
-  return ref.startsWith(headPrefix) || looksLikeVersion(ref.slice(ref.lastIndexOf('/') + 1)) ? 'all' : 'none'
-}
-
-/** A tag that is no version, and that someone may ask for, can be answered with a pseudo-version. */
-function needsHistory(facts: RefFacts): boolean {
-  const rest = facts.ref.slice(facts.ref.lastIndexOf('/') + 1)
-  return facts.mods !== undefined && !isVersionName(rest)
-}
-
-function countTags(shard: Shard): number {
-  return [...shard.refs.keys()].filter((name) => name.startsWith(tagPrefix)).length
-}
-
 // ---- Versions ----
 
+/** A repository while its versions are packed. */
+interface Work {
+  readonly survey: Survey
+  readonly facts: KnownFacts
+  readonly repositoryFacts: RepositoryFacts
+  /** By "module@version": what was published before, and what has been since. */
+  readonly versions: Map<string, PublishedVersion>
+  /** What lies in the site without a record, until it is known to be the same. */
+  readonly orphans: Map<string, PublishedVersion>
+  readonly refusals: Map<string, Refusal>
+  readonly added: PublishedVersion[]
+}
+
 async function pressVersions(
-  survey: Survey,
-  opened: OpenedSurvey,
+  work: Work,
   site: Site,
   sink: VersionSink,
   press: Press,
-  facts: KnownFacts,
   options: PressOptions,
 ): Promise<Pressed> {
+  const { survey, facts, versions, orphans, added } = work
   const { repository, shard } = survey
-  // Versions found in the site without a record of them are recorded once they are known to be the same.
-  const orphans =
-    survey.shardState === 'whole' ? new Map<string, PublishedVersion>() : new Map(shard.versions)
-  const versions =
-    survey.shardState === 'whole' ? new Map(shard.versions) : new Map<string, PublishedVersion>()
-  const refusals = new Map<string, Refusal>()
-  const before = new Map(shard.refusals.map((each) => [refusalKey(each), each]))
-  const added: PublishedVersion[] = []
-  const defaultHead = opened.defaultHead ?? shard.defaultHead
-  const repositoryFacts: RepositoryFacts = {
-    tags: [...facts.tags.values()].map((recorded) => recorded.facts),
-    heads: facts.heads,
-    commits: facts.commits,
-    ...(defaultHead === undefined ? {} : { defaultHead }),
+  const context = contextOf(work, site)
+  for (;;) {
+    const enumeration = enumerateVersions(repository, work.repositoryFacts, context)
+    adoptOrphans(orphans, enumeration, versions)
+    const plan = planRepository(enumeration, { ...shard, versions }, facts.tags)
+    if (plan.add.length === 0) {
+      const found = [...enumeration.problems, ...plan.problems]
+      return { survey, shard: describeShard(work, found), enumeration, added }
+    }
+    await eachOf(plan.add, options.jobs, async (version, index) => {
+      options.signal?.throwIfAborted()
+      const key = versionKey(version.path, version.version)
+      const progress = { done: index, total: plan.add.length, message: key }
+      options.onEvent?.({ type: 'progress', step: 'pack', repository: repository.root, ...progress })
+      const outcome = await packAndWrite(press, sink, version, repository.root)
+      const before = shard.versions.get(key)
+      if (isProblem(outcome)) {
+        const refusal = {
+          path: version.path,
+          version: version.version,
+          commit: version.commit,
+          problem: outcome,
+        }
+        work.refusals.set(refusalKey(refusal), refusal)
+        if (before !== undefined) versions.set(key, before)
+      } else {
+        versions.set(key, outcome)
+        if (before === undefined) added.push(outcome)
+      }
+    })
   }
+}
+
+function startWork(survey: Survey, opened: OpenedSurvey, facts: KnownFacts): Work {
+  const { shard, shardState } = survey
+  const isWhole = shardState === 'whole'
+  const defaultHead = opened.defaultHead ?? shard.defaultHead
+  return {
+    survey,
+    facts,
+    repositoryFacts: {
+      tags: [...facts.tags.values()].map((recorded) => recorded.facts),
+      heads: facts.heads,
+      commits: facts.commits,
+      ...(defaultHead === undefined ? {} : { defaultHead }),
+    },
+    versions: new Map(isWhole ? shard.versions : []),
+    orphans: new Map(isWhole ? [] : shard.versions),
+    refusals: new Map(),
+    added: [],
+  }
+}
+
+function contextOf({ survey, versions, refusals }: Work, site: Site): EnumerationContext {
+  const { repository, shard } = survey
+  const before = new Map(shard.refusals.map((each) => [refusalKey(each), each]))
   const publishedPaths = new Set([...shard.versions.values()].map((version) => version.path))
-  const context: EnumerationContext = {
-    isPublished: (path, version) =>
-      shard.versions.has(versionKey(path, version)) || versions.has(versionKey(path, version)),
+  return {
+    isPublished: (path, version) => {
+      const key = versionKey(path, version)
+      return shard.versions.has(key) || versions.has(key)
+    },
     isRefused: (path, version, commit) => {
       const key = refusalKey({ path, version, commit })
       const old = before.get(key)
@@ -208,60 +180,35 @@ async function pressVersions(
     wantsDirectory: (dir) => wantsDirectory(repository.directories, dir),
     maxGo: site.settings.maxGo,
   }
+}
 
-  for (;;) {
-    const enumeration = enumerateVersions(repository, repositoryFacts, context)
-    adoptOrphans(orphans, enumeration, versions)
-    const plan = planRepository(enumeration, { ...shard, versions }, facts.tags)
-    if (plan.add.length === 0) {
-      const refused = [...refusals.values()]
-      const found = [
-        ...facts.problems,
-        ...enumeration.problems,
-        ...plan.problems,
-        ...refused.map((each) => each.problem),
-      ]
-      const next: Shard = {
-        root: repository.root,
-        ...((repository.clone ?? shard.clone) === undefined
-          ? {}
-          : { clone: repository.clone ?? shard.clone }),
-        settings: survey.settings,
-        state: 'unsettled',
-        ...(defaultHead === undefined ? {} : { defaultHead }),
-        refs: recordRefs(facts),
-        versions,
-        refusals: refused,
-        problems: [
-          ...distinctProblems(survey.problems).map((each) => ({ stage: 'open' as const, problem: each })),
-          ...distinctProblems([...found, ...failedRefs(repository, facts)]).map((each) => ({
-            stage: 'press' as const,
-            problem: each,
-          })),
-        ],
-      }
-      return { survey, shard: next, enumeration, added }
-    }
-    await eachOf(plan.add, options.jobs, async (version, index) => {
-      options.signal?.throwIfAborted()
-      const progress = {
-        done: index,
-        total: plan.add.length,
-        message: versionKey(version.path, version.version),
-      }
-      options.onEvent?.({ type: 'progress', step: 'pack', repository: repository.root, ...progress })
-      const outcome = await packAndWrite(press, sink, version, repository.root)
-      if (isProblem(outcome)) {
-        const { path, version: refused, commit } = version
-        const refusal = { path, version: refused, commit, problem: outcome }
-        refusals.set(refusalKey(refusal), refusal)
-        const orphan = shard.versions.get(versionKey(path, refused))
-        if (orphan !== undefined) versions.set(versionKey(path, refused), orphan)
-      } else {
-        versions.set(versionKey(outcome.path, outcome.version), outcome)
-        if (!shard.versions.has(versionKey(outcome.path, outcome.version))) added.push(outcome)
-      }
-    })
+/** Returns the shard as it is to be, but for that it is not settled yet. */
+function describeShard(
+  { survey, facts, repositoryFacts, versions, refusals }: Work,
+  found: readonly Problem[],
+): Shard {
+  const { repository, settings } = survey
+  const { defaultHead } = repositoryFacts
+  const clone = repository.clone ?? survey.shard.clone
+  const refused = [...refusals.values()]
+  const pressed = [
+    ...facts.problems,
+    ...found,
+    ...refused.map((each) => each.problem),
+    ...failedRefs(repository, facts),
+  ]
+  const record = (stage: 'open' | 'press', problems: readonly Problem[]) =>
+    distinctProblems(problems).map((each) => ({ stage, problem: each }))
+  return {
+    root: repository.root,
+    ...(clone === undefined ? {} : { clone }),
+    settings,
+    state: 'unsettled',
+    ...(defaultHead === undefined ? {} : { defaultHead }),
+    refs: recordRefs(facts),
+    versions,
+    refusals: refused,
+    problems: [...record('open', survey.problems), ...record('press', pressed)],
   }
 }
 
@@ -337,31 +284,4 @@ async function eachOf<T>(
   const results = await Promise.allSettled(workers)
   const failed = results.find((result) => result.status === 'rejected')
   if (failed !== undefined) throw failed.reason
-}
-
-function recordRefs(facts: KnownFacts): Map<string, RecordedRef> {
-  const others = [...facts.heads, ...facts.commits]
-  return new Map([...facts.tags, ...others.map((each) => [each.ref, { facts: each }] as const)])
-}
-
-/** The problems of refs that could not be used. Tags of no version say nothing. */
-function failedRefs(repository: Repository, facts: KnownFacts): Problem[] {
-  const all = [
-    ...[...facts.tags.values()].map((recorded) => recorded.facts),
-    ...facts.heads,
-    ...facts.commits,
-  ]
-  return all.flatMap(({ ref, oid, failed }) => {
-    const rest = ref.slice(ref.lastIndexOf('/') + 1)
-    const isSilent = ref.startsWith(tagPrefix) && !looksLikeVersion(rest)
-    if (failed === undefined || isSilent) return []
-    if (ref.startsWith(commitPrefix)) {
-      const place = placeOfCommit(repository, ref.slice(commitPrefix.length))
-      return [problem(failed.code as ProblemCode, place, failed.message)]
-    }
-    const place = { repository: repository.root, ref }
-    const module = ref.startsWith(tagPrefix) ? pathOfTag(repository, versionTag({ ref, oid })) : undefined
-    const version = module === undefined ? {} : { module, version: rest }
-    return [problem(failed.code as ProblemCode, { ...place, ...version }, failed.message)]
-  })
 }

@@ -69,7 +69,7 @@ export async function surveyRepository(
   const heads = location.isShallow ? [] : wantedHeads(repository, listing, defaultHead)
   const tags = [...listing.tags, ...extra].filter((tag) => isRelevantTag(tag.name))
   const settings = settingsHash(site, repository, defaultHead ?? shard.defaultHead)
-  const changes = diffRefs([...tags, ...heads], shard)
+  const changes = diffRefs([...tags, ...heads], shard, repository.branches)
   const head = defaultHead === undefined ? {} : { defaultHead }
   return { ...read, repository, settings, problems, opened: { location, listing, changes, heads, ...head } }
 }

@@ -129,11 +129,16 @@ export function parseAttributes(text: string): AttributeLine[] {
     if (first.startsWith('"')) return [{ attributes: line.split(/[ \t\r\0"]+/) }]
     const macro = /^\[attr\](.+)$/s.exec(first)?.[1]
     if (macro !== undefined) return [{ macro, attributes }]
-    if (/^!|\[:|[\\\uFFFD]/.test(first)) return [{ attributes }]
+    if (isOdd(first)) return [{ attributes }]
     // One of some characters is as any of them here: what follows still tells most files apart.
-    const pattern = first.replace(/\[[!^]?\]?[^\]]*\]/g, '*')
+    const pattern = first.replace(/\[[!^]?\]?[^\]]*\]/g, '?')
     return [pattern.includes('[') ? { attributes } : { pattern, attributes }]
   })
+}
+
+/** Git takes "**" for more than "*" at some places where it is not all of an element, as in "dir**". */
+function isOdd(pattern: string): boolean {
+  return /^!|\[:|[\\\uFFFD]|[^/]\*\*|\*\*[^/]/.test(pattern)
 }
 
 /** Returns the lines that may change bytes, by themselves or by a macro, which may be defined after its use. */
@@ -160,7 +165,7 @@ function applies({ pattern, dir }: AttributeLine & { readonly dir: string }, pat
   const inner = dir === '' ? path : path.slice(dir.length + 1)
   if (!pattern.includes('/')) return matchesElement(pattern, inner.slice(inner.lastIndexOf('/') + 1))
   const elements = pattern.replace(/^\//, '').split('/')
-  return matchesList(elements, inner.split('/'), (part) => /^\*{2,}$/.test(part), matchesElement)
+  return matchesList(elements, inner.split('/'), (part) => part === '**', matchesElement)
 }
 
 /** Matches a name without "/". "?" is one byte for git, of which a character has up to four: here it is as "*". */

@@ -101,6 +101,11 @@ describe('what is named are the files that git changes', () => {
     ['a macro of a macro', { '.gitattributes': '[attr]x win\n[attr]win eol=crlf\n*.txt x\n' }, all],
     ['the text of a symbolic link', { '.gitattributes': { mode: '120000', content: '*.txt eol=crlf' } }, all],
     ['a pattern that matches bytes', { '.gitattributes': '??.txt eol=crlf\n' }, ['dir/sub/ab.txt', 'é.txt']],
+    [
+      'two stars behind a name',
+      { '.gitattributes': '/dir** eol=crlf\n' },
+      paths.filter((path) => path.startsWith('dir/')),
+    ],
     ['three stars', { '.gitattributes': '***/b eol=crlf\n' }, ['b', 'dir/sub/b']],
     ['attributes behind a NUL', { '.gitattributes': '*.txt ident\0x\n' }, all],
     ['an attribute right behind a quote', { '.gitattributes': '"a b"eol=crlf\n' }, ['a b']],

@@ -1,0 +1,125 @@
+/**
+ * What is known of a repository's refs: facts of what is new are read now, of
+ * all else they are in the shard. Histories are walked only for commits that a
+ * pseudo-version may be made of.
+ */
+
+import { pathOfTag } from './enumerate/candidates.ts'
+import {
+  commitPrefix,
+  headPrefix,
+  isVersionName,
+  looksLikeVersion,
+  tagPrefix,
+  versionTag,
+} from './enumerate/tags.ts'
+import type { FlowOptions } from './events.ts'
+import { findCommits, placeOfCommit } from './git/commits.ts'
+import { type FactsReader, isBaseTag, isVersionTag } from './git/facts.ts'
+import type { GitRepository } from './git/repository.ts'
+import type { RecordedRef, Shard } from './manifest.ts'
+import type { RefFacts, Repository } from './model.ts'
+import { mergeTags } from './plan.ts'
+import { type Problem, type ProblemCode, problem } from './problem.ts'
+import type { OpenedSurvey, Survey } from './survey.ts'
+
+/** The facts that enumeration goes by, and that the shard will hold. */
+export interface KnownFacts {
+  readonly tags: ReadonlyMap<string, RecordedRef>
+  readonly heads: readonly RefFacts[]
+  readonly commits: readonly RefFacts[]
+  readonly problems: readonly Problem[]
+}
+
+/** Reads the facts of what is new in a repository, and joins them with what is recorded. */
+export async function readFacts(
+  survey: Survey,
+  opened: OpenedSurvey,
+  reader: FactsReader,
+  repository: GitRepository,
+  options: FlowOptions,
+): Promise<KnownFacts> {
+  const { changes, location } = opened
+  const { shard } = survey
+  options.onEvent?.({
+    type: 'progress',
+    step: 'read',
+    repository: survey.repository.root,
+    total: changes.open.length,
+  })
+  const facts = await Promise.all(
+    changes.open.map((ref) => reader.read(ref, depthOf(ref.name, survey.repository.branches))),
+  )
+  const tags = mergeTags(facts, changes, shard, location.isShallow ? 'partial' : 'complete')
+  const { commits, problems } = await findCommits(survey.repository, opened, shard, repository, reader)
+
+  const allTags = [...tags.values()].map((recorded) => recorded.facts)
+  const hasNewBase = facts.some((each) => isBaseTag(each.ref)) || tags.size < countTags(shard)
+  const complete = async (each: RefFacts): Promise<RefFacts> => {
+    if (location.isShallow || (each.merged !== undefined && !hasNewBase)) return each
+    return reader.addMerged(each, allTags)
+  }
+  for (const [name, recorded] of tags) {
+    if (!needsHistory(recorded.facts)) continue
+    tags.set(name, { ...recorded, facts: await complete(recorded.facts) })
+  }
+  const heads = opened.heads.map(
+    (ref) => facts.find((each) => each.ref === ref.name) ?? shard.refs.get(ref.name)?.facts,
+  )
+  const recordedHeads = location.isShallow
+    ? [...shard.refs.values()]
+        .map((recorded) => recorded.facts)
+        .filter((each) => each.ref.startsWith(headPrefix))
+    : []
+  return {
+    tags,
+    heads: await Promise.all([...heads.filter((each) => each !== undefined), ...recordedHeads].map(complete)),
+    commits: await Promise.all(commits.map(complete)),
+    problems,
+  }
+}
+
+function depthOf(ref: string, branches: readonly string[]): 'tag' | 'all' | 'none' {
+  if (isVersionTag(ref)) return 'tag'
+  // A tag with the name of a configured branch is what go takes instead of the branch.
+  if (branches.includes(ref.slice(tagPrefix.length))) return 'all'
+  return ref.startsWith(headPrefix) || looksLikeVersion(ref.slice(ref.lastIndexOf('/') + 1)) ? 'all' : 'none'
+}
+
+/** A tag that is no version, and that someone may ask for, can be answered with a pseudo-version. */
+function needsHistory(facts: RefFacts): boolean {
+  const rest = facts.ref.slice(facts.ref.lastIndexOf('/') + 1)
+  return facts.mods !== undefined && !isVersionName(rest)
+}
+
+function countTags(shard: Shard): number {
+  return [...shard.refs.keys()].filter((name) => name.startsWith(tagPrefix)).length
+}
+
+/** Returns what the shard is to say of refs and configured revisions. */
+export function recordRefs(facts: KnownFacts): Map<string, RecordedRef> {
+  const others = [...facts.heads, ...facts.commits]
+  return new Map([...facts.tags, ...others.map((each) => [each.ref, { facts: each }] as const)])
+}
+
+/** The problems of refs that could not be used. Tags of no version say nothing. */
+export function failedRefs(repository: Repository, facts: KnownFacts): Problem[] {
+  const all = [
+    ...[...facts.tags.values()].map((recorded) => recorded.facts),
+    ...facts.heads,
+    ...facts.commits,
+  ]
+  return all.flatMap(({ ref, oid, failed }) => {
+    const rest = ref.slice(ref.lastIndexOf('/') + 1)
+    const isSilent = ref.startsWith(tagPrefix) && !looksLikeVersion(rest)
+    if (failed === undefined || isSilent) return []
+    if (ref.startsWith(commitPrefix)) {
+      const place = placeOfCommit(repository, ref.slice(commitPrefix.length))
+      return [problem(failed.code as ProblemCode, place, failed.message)]
+    }
+    const place = { repository: repository.root, ref }
+    const module = ref.startsWith(tagPrefix) ? pathOfTag(repository, versionTag({ ref, oid })) : undefined
+    const version = module === undefined ? {} : { module, version: rest }
+    return [problem(failed.code as ProblemCode, { ...place, ...version }, failed.message)]
+  })
+}
