@@ -127,17 +127,18 @@ class Batch {
     await closed
   }
 
-  /** Requests of one turn of the event loop leave in one write. */
+  /** Requests of one round of the event loop leave in one write. */
   #send(oid: Oid): void {
-    const child = this.#child ?? this.#start()
-    if (this.#outgoing === '') {
-      queueMicrotask(() => {
-        const text = this.#outgoing
-        this.#outgoing = ''
-        child.stdin.write(text)
-      })
-    }
+    this.#child ??= this.#start()
+    if (this.#outgoing === '') setImmediate(() => this.#flush())
     this.#outgoing += `${oid}\n`
+  }
+
+  /** Writes to whichever process there is by now: the one of the request may have died. */
+  #flush(): void {
+    const text = this.#outgoing
+    this.#outgoing = ''
+    if (text !== '') this.#child?.stdin.write(text)
   }
 
   #start(): BatchProcess {
