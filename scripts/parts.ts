@@ -13,7 +13,7 @@ import { chmodSync, existsSync, readdirSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { delimiter, join } from 'node:path'
 
-export type PartName = 'git' | 'go' | 'python3' | 'unzip'
+export type PartName = 'git' | 'go' | 'python3' | 'unzip' | 'zsh' | 'fish'
 
 export interface MissingPart {
   readonly name: PartName
@@ -47,6 +47,8 @@ const parts: Readonly<Record<PartName, Part>> = {
   },
   python3: { packages: ['python3'], command: ['python3', '--version'] },
   unzip: { packages: ['unzip'], command: ['unzip', '-v'] },
+  zsh: { packages: ['zsh'], command: ['zsh', '--version'] },
+  fish: { packages: ['fish'], command: ['fish', '--version'] },
 }
 
 /** Finds parts, and returns those that are not there. Installs nothing. */

@@ -21,7 +21,7 @@ import type { FlowOptions } from './events.ts'
 import { discoverRepositories, findGit } from './git/discover.ts'
 import { type Imagined, imagineTag } from './imagine.ts'
 import { describeManifest, indexManifest, indexSite, isIndexCurrent, isNamed } from './index-site.ts'
-import { distinctProblems, formatShard, shardPath, versionKey } from './manifest.ts'
+import { distinctProblems, formatShard, problemKey, shardPath, versionKey } from './manifest.ts'
 import type { Repository } from './model.ts'
 import { hidePlaces, hidePlacesIn } from './places.ts'
 import { isRepairable, type Pressed, type PressOptions, pressRepository } from './press.ts'
@@ -175,8 +175,8 @@ async function chooseReader({ git }: Settings): Promise<'native' | 'isomorphic'>
 /** Tells whether there is nothing to do for a repository, so that its shard says it all. */
 function isCurrent(survey: Survey, options: Pick<BuildOptions, 'acceptMoved'>): boolean {
   const { shard, opened, problems } = survey
-  const open = shard.problems.filter((each) => each.stage === 'open').map((each) => each.problem)
-  const isSaid = JSON.stringify(open) === JSON.stringify(distinctProblems(problems))
+  const recorded = shard.problems.filter((each) => each.stage === 'open').map((each) => each.problem)
+  const isSaid = isSameList(recorded, distinctProblems(problems))
   if (survey.shardState !== 'whole' || shard.state !== 'settled' || !isSaid) return false
   if (options.acceptMoved?.some((key) => shard.versions.has(key))) return false
   if (opened === undefined) return true
@@ -185,6 +185,12 @@ function isCurrent(survey: Survey, options: Pick<BuildOptions, 'acceptMoved'>): 
   )
   if (opened.changes.open.length > 0 || (isGone && !opened.location.isShallow)) return false
   return survey.settings === shard.settings && !shard.refusals.some((each) => isRepairable(each.problem.code))
+}
+
+function isSameList(a: readonly Problem[], b: readonly Problem[]): boolean {
+  const sorted = (list: readonly Problem[]) =>
+    list.map((each) => `${problemKey(each)}\n${each.message}`).sort()
+  return JSON.stringify(sorted(a)) === JSON.stringify(sorted(b))
 }
 
 async function isIndexed({ store, site }: Run): Promise<boolean> {

@@ -6,7 +6,7 @@
 
 import { relative } from 'node:path'
 import type { Settings } from './config/schema.ts'
-import { problemKey, type Shard } from './manifest.ts'
+import { problemKey, type RecordedProblem, type Shard } from './manifest.ts'
 import type { Problem } from './problem.ts'
 
 /** Returns a problem that names directories relative to the configuration. */
@@ -20,14 +20,16 @@ export function hidePlaces(settings: Settings, found: Problem): Problem {
   return { ...found, message }
 }
 
-/** Returns a shard that names no directory of the machine, and each problem once. */
+/** Returns a shard that names no directory of the machine, and each problem once, in an order of their own. */
 export function hidePlacesIn(settings: Settings, shard: Shard): Shard {
   const problems = shard.problems.map((each) => ({ ...each, problem: hidePlaces(settings, each.problem) }))
   const refusals = shard.refusals.map((each) => ({ ...each, problem: hidePlaces(settings, each.problem) }))
   const first = new Map([...problems].reverse().map((each) => [problemKey(each.problem), each]))
-  return {
-    ...shard,
-    refusals,
-    problems: problems.filter((each) => first.get(problemKey(each.problem)) === each),
-  }
+  const distinct = problems.filter((each) => first.get(problemKey(each.problem)) === each)
+  return { ...shard, refusals, problems: distinct.sort((a, b) => (orderOf(a) < orderOf(b) ? -1 : 1)) }
+}
+
+/** Not the order in which they were found: that depends on what was found before. */
+function orderOf({ stage, problem }: RecordedProblem): string {
+  return `${stage}\n${problem.subject}\n${problemKey(problem)}\n${problem.message}`
 }

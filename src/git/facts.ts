@@ -66,8 +66,9 @@ export class FactsReader {
       const merged = bases.filter((tag) => tag.commit !== undefined && found.has(tag.commit))
       return { ...facts, merged: merged.map((tag) => tag.ref.slice(tagPrefix.length)).sort() }
     } catch (error) {
-      if (error instanceof ObjectError) return fail(facts, error.code, error.message)
-      throw error
+      if (!(error instanceof ObjectError)) throw error
+      // Only one of the readers can tell where it ends.
+      return fail(facts, 'object-missing', `The history of ${commit} is not whole.`)
     }
   }
 

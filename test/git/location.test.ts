@@ -4,6 +4,7 @@ import { join, relative } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { type GitLocation, locateRepository } from '../../src/git/location.ts'
 import { makeDirectory, makeRepository, openRepository, runGit } from '../support/repo.ts'
+import { asOrdinaryUser } from '../support/user.ts'
 
 describe('where a repository is', () => {
   test('a working tree, and a bare repository', async () => {
@@ -87,10 +88,11 @@ describe('what is not a repository is said to be none', () => {
     expect(found).toMatchObject({ code, subject: 'example.com/r', message: expect.stringMatching(/\.$/) })
   })
 
-  test.skipIf(process.getuid?.() === 0)('a directory that may not be entered', async () => {
+  test('a directory that may not be entered', async () => {
     const { dir } = makeRepository()
     chmodSync(dir, 0)
-    expect(await locateRepository(dir)).toMatchObject({ code: 'repository-unreadable' })
+    const found = await asOrdinaryUser([], () => locateRepository(dir))
+    expect(found).toMatchObject({ code: 'repository-unreadable' })
     chmodSync(dir, 0o755)
   })
 

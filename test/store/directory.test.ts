@@ -13,12 +13,13 @@ import {
   writeFileSync,
 } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { FatalError } from '../../src/problem.ts'
 import { type DirectoryStore, isPrivatePath, openDirectoryStore } from '../../src/store/directory.ts'
 import { checkStorePath } from '../../src/store/store.ts'
 import { testStore } from '../support/store.ts'
+import { asOrdinaryUser } from '../support/user.ts'
 
 testStore('a directory', async () => openDirectoryStore(join(temporary(), 'site')))
 testStore('a directory without hard links', async () =>
@@ -185,11 +186,12 @@ describe('openDirectoryStore', () => {
     expect(await listed(store)).toEqual([])
   })
 
-  // The superuser may write anywhere.
-  test.skipIf(process.getuid?.() === 0)('a directory that may not be written is a problem', async () => {
+  test('a directory that may not be written is a problem', async () => {
     const { store, root } = await openSite()
     mkdirSync(join(root, 'closed'), { mode: 0o555 })
-    await expectProblem(store.create('closed/a', Buffer.from('1')), join(root, 'closed/a'))
+    await asOrdinaryUser([dirname(root), root], () =>
+      expectProblem(store.create('closed/a', Buffer.from('1')), join(root, 'closed/a')),
+    )
     chmodSync(join(root, 'closed'), 0o755)
   })
 
