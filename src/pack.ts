@@ -44,6 +44,8 @@ export interface Press {
   readonly attributes: Attributes
   /** Flat lists of the last few trees: many modules of one commit, or many commits of one tree. */
   readonly flat: Map<Oid, Promise<FlatEntry[]>>
+  /** Of blobs, in bytes; undefined for those that are missing or damaged. */
+  readonly sizes: Map<Oid, number | undefined>
   /** Files with other bytes in git's archive than in the repository. */
   readonly converted: Map<string, Uint8Array>
 }
@@ -61,6 +63,7 @@ export async function withPress<T>(repository: GitRepository, use: (press: Press
       blobs,
       attributes: new Attributes(repository, trees),
       flat: new Map(),
+      sizes: new Map(),
       converted: new Map(),
     })
   } finally {
@@ -197,15 +200,18 @@ async function measure(
   entries: readonly FlatEntry[],
   converted: Converted,
 ): Promise<ArchivedFile[]> {
-  const wanted = [...new Set(entries.flatMap((entry) => (entry.kind === 'file' ? entry.oid : [])))]
-  const stats = await press.repository.stat(wanted)
-  const sizes = new Map(wanted.map((oid, index) => [oid, stats[index]]))
+  const { sizes } = press
+  const fresh = [
+    ...new Set(entries.flatMap(({ kind, oid }) => (kind === 'file' && !sizes.has(oid) ? oid : []))),
+  ]
+  const stats = await press.repository.stat(fresh)
+  for (const [index, oid] of fresh.entries()) sizes.set(oid, stats[index]?.size)
   return entries.flatMap((entry): ArchivedFile[] => {
     const { path, kind, oid } = entry
     if (kind === 'gitlink') return []
     if (kind === 'symlink') return [{ path, oid, mode: 'symlink' }]
     const change = converted.get(path)
-    const size = change?.content.length ?? sizes.get(oid)?.size
+    const size = change?.content.length ?? sizes.get(oid)
     return [
       {
         path,
