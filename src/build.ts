@@ -56,7 +56,8 @@ export async function build(settings: Settings, options: BuildOptions = {}): Pro
   // Without the lock first: a run with nothing new writes nothing at all, not even that.
   const surveys = await surveyAll(run)
   checkAcceptMoved(surveys, options.acceptMoved ?? [])
-  if (surveys.every((survey) => isCurrent(survey, options)) && (await isIndexed(run))) {
+  const isIndexDone = options.index === 'leave' || (await isIndexed(run))
+  if (isIndexDone && surveys.every((survey) => isCurrent(survey, options))) {
     for (const survey of surveys) reporter.tell(survey.shard, survey.shard, [], survey)
     return reporter.finish()
   }
