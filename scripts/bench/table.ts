@@ -6,7 +6,7 @@
 
 /** A: `go mod download`. B: the Go program. P: modpress. L: copying its output. */
 export type ProgramName = 'A' | 'B' | 'P' | 'L'
-export type RatioName = 'A/P' | 'B/P' | 'P/L'
+type RatioName = 'A/P' | 'B/P' | 'P/L'
 
 /** One run, in milliseconds. Processor time is not known everywhere. */
 export interface Sample {
@@ -80,6 +80,16 @@ export function ratioOf(upper: readonly Sample[], lower: readonly Sample[]): Rat
     max: Math.max(...ratios),
     pairs: ratios.length,
   }
+}
+
+/** Joins the measurements of a program that ran beside several others. */
+export function mergeMeasured(one: Measured | undefined, other: Measured): Measured {
+  if (one === undefined) return other
+  const peak = (key: 'treeBytes' | 'mainBytes') => {
+    const most = Math.max(one[key] ?? 0, other[key] ?? 0)
+    return most === 0 ? {} : { [key]: most }
+  }
+  return { samples: [...one.samples, ...other.samples], ...peak('treeBytes'), ...peak('mainBytes') }
 }
 
 /** Renders the report for people. */
@@ -157,7 +167,7 @@ function renderBytes(bytes: number | undefined): string {
 
 function round(number: number): string {
   if (number >= 100) return number.toFixed(0)
-  return number >= 10 ? number.toFixed(1) : number.toFixed(2)
+  return number.toPrecision(number < 0.01 ? 1 : number < 0.1 ? 2 : 3)
 }
 
 function table(head: readonly (readonly string[])[], rows: readonly (readonly string[])[]): string {

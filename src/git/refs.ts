@@ -5,8 +5,9 @@
  * give up on all of them.
  *
  * Tags and heads count and nothing else does, because the go command sees no
- * more of a remote. In a clone, the heads of the remote are those below
- * refs/remotes/origin; what the user has checked out says nothing of them.
+ * more of a remote. In a clone with a work tree, the heads of the remote are
+ * those below refs/remotes/origin; what the user has checked out says nothing
+ * of them. In a bare one they are its own, where it has any.
  *
  * The rules are those of git's refs/files-backend.c. A name that git would not
  * allow is reported, and never used as a path.
@@ -14,7 +15,7 @@
 
 import { constants, type Dirent } from 'node:fs'
 import { lstat, open, readdir, readFile, readlink, realpath } from 'node:fs/promises'
-import { join, sep } from 'node:path'
+import { basename, join, sep } from 'node:path'
 import pLimit, { type LimitFunction } from 'p-limit'
 import type { Oid, Ref } from '../model.ts'
 import { type Problem, type ProblemPlace, problem } from '../problem.ts'
@@ -49,7 +50,8 @@ export async function readRefs(location: GitLocation, place: ProblemPlace): Prom
     reader.readRaw(`${remotePrefix}HEAD`),
   ])
   remote.delete(`${remotePrefix}HEAD`)
-  const isClone = remote.size > 0
+  // A bare repository is what others clone: its own heads are meant, whatever else was pushed or mirrored into it.
+  const isClone = remote.size > 0 && !(isBare(location) && local.size > 0)
   const names = [...tags, ...(isClone ? remote : local)]
   const values = await reader.resolveAll(names)
 
@@ -84,6 +86,10 @@ export async function readRefs(location: GitLocation, place: ProblemPlace): Prom
 }
 
 const remotePrefix = 'refs/remotes/origin/'
+
+function isBare({ dir, gitDir }: GitLocation): boolean {
+  return dir === gitDir && basename(gitDir) !== '.git'
+}
 
 function chooseDefault(
   heads: readonly Ref[],

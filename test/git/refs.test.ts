@@ -584,3 +584,19 @@ function checkRefFormat(name: string): boolean {
     return false
   }
 }
+
+describe('a mirror of a clone', () => {
+  test('is what others clone: its own heads count, not those that the clone had of its origin', async () => {
+    const origin = makeRepository()
+    origin.commit()
+    const clone = join(makeDirectory(), 'clone')
+    origin.git('clone', '--quiet', origin.dir, clone)
+    const mirror = join(makeDirectory(), 'mirror.git')
+    origin.git('clone', '--quiet', '--mirror', clone, mirror)
+    openRepository(mirror).git('update-ref', 'refs/remotes/origin/other', 'HEAD')
+    const { heads, defaultHead } = await list(mirror)
+    expect(heads.map((head) => head.name)).toEqual(['refs/heads/main'])
+    expect(defaultHead).toBe('refs/heads/main')
+    expect((await list(clone)).defaultHeadBy).toBe('remote')
+  })
+})
