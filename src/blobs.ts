@@ -37,6 +37,9 @@ const deflate = promisify<Uint8Array, zlib.ZlibOptions, Buffer>(zlib.deflateRaw)
 /** The level is part of the bytes of every zip that was published: it never changes. */
 const level = 6
 
+/** Up to this size the way to another thread and back costs more than deflating does. */
+const smallBytes = 16 * 2 ** 10
+
 export interface BlobsOptions {
   /** Larger blobs are deflated into a file. @default 4 MiB */
   readonly largeBytes?: number
@@ -146,7 +149,8 @@ export class Blobs {
 async function compress(content: Uint8Array): Promise<Blob> {
   const sha256 = finish(createHash('sha256').update(content))
   const crc32 = zlib.crc32(content)
-  const deflated = content.length === 0 ? content : await deflate(content, { level })
+  const isSmall = content.length <= smallBytes
+  const deflated = isSmall ? zlib.deflateRawSync(content, { level }) : await deflate(content, { level })
   const isSmaller = deflated.length < content.length
   // A copy: what is kept must not hold on to the buffer that git's output was read into.
   const data = isSmaller ? deflated : Uint8Array.from(content)
