@@ -148,11 +148,14 @@ function rootOf(path: string): string | undefined {
 
 /** Returns what was run, without the directories of the machine. */
 function describeCommand(): string {
-  const words = process.argv
-    .slice(2)
-    .map((word) => (word.includes('/') && existsSync(word) ? basename(word) : word))
-  const command = `npm run bench${words.length === 0 ? '' : ` -- ${words.join(' ')}`}`
-  return given.length === 0 && corpus !== '' ? `MODPRESS_CORPUS=… ${command}` : command
+  const words = [
+    ...given.map((path) => basename(path)),
+    ...roots.flatMap((root) => ['--root', root]),
+    ...['--rounds', String(rounds)],
+    ...(versions === undefined ? [] : ['--versions', String(versions)]),
+  ]
+  const isCorpus = given.length === 0 && corpus !== ''
+  return `${isCorpus ? 'MODPRESS_CORPUS=… ' : ''}npm run bench -- ${words.join(' ')}`
 }
 
 function describeMachine({ place: { env }, hasGo }: Bench): string {

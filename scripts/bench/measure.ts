@@ -139,7 +139,7 @@ function watchMemory(pid: number): () => Memory | undefined {
   const timer = setInterval(look, 20)
   return () => {
     clearInterval(timer)
-    return mainBytes === 0 ? undefined : { treeBytes, mainBytes }
+    return mainBytes === 0 ? undefined : { treeBytes: Math.max(treeBytes, mainBytes), mainBytes }
   }
 }
 
