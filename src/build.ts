@@ -18,7 +18,8 @@ import pLimit from 'p-limit'
 import type { Settings } from './config/schema.ts'
 import { deriveRepository } from './derive.ts'
 import type { FlowOptions } from './events.ts'
-import { discoverRepositories, findGit } from './git/discover.ts'
+import { discoverRepositories } from './git/discover.ts'
+import { chooseReader } from './git/remote.ts'
 import { type Imagined, imagineTag } from './imagine.ts'
 import { describeManifest, indexManifest, indexSite, isIndexCurrent, isNamed } from './index-site.ts'
 import { distinctProblems, formatShard, problemKey, shardPath, versionKey } from './manifest.ts'
@@ -66,7 +67,7 @@ export async function build(settings: Settings, options: BuildOptions = {}): Pro
     const signal = options.signal === undefined ? lost : AbortSignal.any([lost, options.signal])
     try {
       await store.clean()
-      const reader = await chooseReader(settings)
+      const reader = await chooseReader(settings.git)
       const pressed: Pressed[] = []
       for (const survey of await surveyAll(run)) {
         signal.throwIfAborted()
@@ -95,7 +96,7 @@ export async function plan(settings: Settings, options: PlanOptions = {}): Promi
   const reporter = new Reporter('plan', settings, options)
   const store = await openDirectoryStore(settings.output)
   const run = await discover(settings, store, options)
-  const reader = await chooseReader(settings)
+  const reader = await chooseReader(settings.git)
   const imagined =
     options.as === undefined ? undefined : await imagineTag(run.repositories, reader, options.as)
   for (const survey of await surveyAll(run, imagined)) {
@@ -114,9 +115,12 @@ export async function index(settings: Settings, options: FlowOptions = {}): Prom
   const reporter = new Reporter('index', settings, options)
   const store = await openDirectoryStore(settings.output)
   await withLock(settings.output, async () => {
-    reporter.notice(await indexSite(store, settings))
-    await indexManifest(store)
-    await store.close()
+    try {
+      reporter.notice(await indexSite(store, settings))
+      await indexManifest(store)
+    } finally {
+      await store.close()
+    }
   })
   return reporter.finish()
 }
@@ -166,11 +170,6 @@ async function surveyAll(run: Run, imagined?: Imagined): Promise<Survey[]> {
   const others = absent.filter(({ repository }) => repository !== undefined && !known.has(repository))
   const absentSurveys = others.map((each) => surveyAbsent(store, hidePlaces(site.settings, each)))
   return [...surveys, ...(await Promise.all(absentSurveys))]
-}
-
-async function chooseReader({ git }: Settings): Promise<'native' | 'isomorphic'> {
-  if (git !== 'auto') return git
-  return (await findGit()) ? 'native' : 'isomorphic'
 }
 
 /** Tells whether there is nothing to do for a repository, so that its shard says it all. */

@@ -75,13 +75,13 @@ type Draft = Omit<ModuleRecord, 'packages'>
 function describeModules(repository: Repository, { shard, enumeration }: Pressed): Draft[] {
   const byPath = new Map<ModulePath, PublishedVersion[]>()
   for (const version of shard.versions.values()) {
-    byPath.set(version.path, [...(byPath.get(version.path) ?? []), version])
+    const versions = byPath.get(version.path)
+    if (versions === undefined) byPath.set(version.path, [version])
+    else versions.push(version)
   }
+  const modules = new Map(enumeration?.modules.map((module) => [module.path, module]))
   const meta = metaOf(repository, shard)
-  return [...byPath].map(([path, versions]) => {
-    const module = enumeration?.modules.find((each) => each.path === path)
-    return describeModule(path, meta, versions, module, shard)
-  })
+  return [...byPath].map(([path, versions]) => describeModule(path, meta, versions, modules.get(path), shard))
 }
 
 function describeModule(

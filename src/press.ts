@@ -222,6 +222,7 @@ function adoptOrphans(
   enumeration: Enumeration,
   versions: Map<string, PublishedVersion>,
 ): void {
+  if (orphans.size === 0) return
   const found = new Map(
     enumeration.modules.flatMap((module) =>
       module.versions.map((each) => [versionKey(each.path, each.version), each] as const),

@@ -10,7 +10,7 @@ import { FactsReader } from '../git/facts.ts'
 import { type GitLocation, locateRepository } from '../git/location.ts'
 import { RepositoryError } from '../git/object.ts'
 import { readRefs } from '../git/refs.ts'
-import { findGit } from '../git/remote.ts'
+import { chooseReader } from '../git/remote.ts'
 import { withRepository } from '../git/repository.ts'
 import { modulePathOf } from '../module/gomod.ts'
 import { splitPathVersion } from '../module/path.ts'
@@ -56,8 +56,8 @@ async function readModulePath(file: string): Promise<string | undefined> {
 
 /** Returns the module path in the commit that HEAD names. What is wrong with a repository is told when it is pressed. */
 async function readCommittedPath(location: GitLocation, git: Settings['git']): Promise<string | undefined> {
-  const reader = git === 'isomorphic' || !(await findGit()) ? 'isomorphic' : 'native'
   try {
+    const reader = await chooseReader(git)
     const { checkedOut } = await readRefs(location, {})
     if (checkedOut === undefined) return undefined
     return await withRepository(location, reader, async (repository) => {
@@ -72,6 +72,6 @@ async function readCommittedPath(location: GitLocation, git: Settings['git']): P
 }
 
 function missing(message: string): FatalError {
-  const hint = 'Write modpress.config.yaml with the "root" of this repository; "modpress init" makes a draft.'
+  const hint = 'Write modpress.config.yaml with the "root" of this repository.'
   return new FatalError(problem('config-missing', {}, message, hint))
 }

@@ -29,8 +29,6 @@ import { openCloner } from './clone.ts'
 import type { Environment } from './credentials.ts'
 import { locateRepository } from './location.ts'
 
-export { findGit } from './remote.ts'
-
 export interface DiscoverEvent {
   readonly type: 'progress'
   readonly step: 'clone'

@@ -14,6 +14,7 @@ import { readFile } from 'node:fs/promises'
 import { devNull } from 'node:os'
 import { dirname, join } from 'node:path'
 import type { Address } from '../config/address.ts'
+import type { Settings } from '../config/schema.ts'
 import { type Environment, gitEnvironment } from './credentials.ts'
 
 /** What an address has: heads and tags by their full names, and where HEAD points. */
@@ -55,6 +56,12 @@ export async function findGit(env: Environment = process.env): Promise<boolean> 
   } catch {
     return false
   }
+}
+
+/** Returns the reader that the setting stands for on this machine. */
+export async function chooseReader(git: Settings['git']): Promise<'native' | 'isomorphic'> {
+  if (git !== 'auto') return git
+  return (await findGit()) ? 'native' : 'isomorphic'
 }
 
 /** Returns the transport that is git itself. */
