@@ -1,6 +1,14 @@
 /**
- * The cache of clones: one bare repository for each address, with its heads,
- * tags and HEAD and nothing else, kept up to date by what is new.
+ * The cache of clones: one bare repository for each address, with its tags,
+ * the branches that matter, HEAD and nothing else, kept up to date by what is
+ * new. With nothing new an address costs one listing: that the clone is whole
+ * is known from its record, a file that says which packs the last run left.
+ *
+ * Which branches matter: the default one, those that are asked for, and those
+ * with the name of a version, of which the survey warns. Where the address
+ * does not say which is the default one, the rules of the product need all of
+ * them. What a clone has once got stays, as long as the address has it: other
+ * configurations may share the clone.
  *
  * A clone comes into being beside its place and is then renamed, so that it
  * is whole or not there. A damaged one is made afresh. Where the address
@@ -9,14 +17,26 @@
  */
 
 import { createHash, randomBytes } from 'node:crypto'
-import { mkdir, readdir, rename, rm, writeFile } from 'node:fs/promises'
+import { mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import { type Address, isLoopback, parseAddress, shownAddress } from '../config/address.ts'
 import type { Settings } from '../config/schema.ts'
+import { headPrefix, isVersionName, tagPrefix } from '../enumerate/tags.ts'
 import { FatalError, type Problem, problem } from '../problem.ts'
 import { type Environment, redact } from './credentials.ts'
+import { type GitLocation, locateRepository } from './location.ts'
 import { withLock } from './lock.ts'
-import { findGit, noHead, openGitTransport, RemoteError, type RemoteRefs, type Transport } from './remote.ts'
+import { readRefs } from './refs.ts'
+import {
+  type ClonedRefs,
+  findGit,
+  noHead,
+  openGitTransport,
+  type RefIds,
+  RemoteError,
+  type RemoteRefs,
+  type Transport,
+} from './remote.ts'
 
 export interface CloneOptions {
   readonly env: Environment
@@ -29,8 +49,17 @@ export interface Clone {
   readonly problem?: Problem
 }
 
-/** Clones an address into the cache or brings its clone up to date. `repository` is the root that problems name. */
-export type Cloner = (url: string, repository: string) => Promise<Clone>
+/** What is to be cloned, and for whom. */
+export interface CloneRequest {
+  readonly url: string
+  /** The root that problems name. */
+  readonly repository: string
+  /** The branches that are needed besides the default one: short names, or all. */
+  readonly branches: 'all' | readonly string[]
+}
+
+/** Clones an address into the cache or brings its clone up to date. */
+export type Cloner = (request: CloneRequest) => Promise<Clone>
 
 /** Returns what clones into the settings' cache: git, or where it is not there or not wanted, isomorphic-git. */
 export async function openCloner(settings: Settings, { env, signal }: CloneOptions): Promise<Cloner> {
@@ -38,11 +67,22 @@ export async function openCloner(settings: Settings, { env, signal }: CloneOptio
   await makeCache(cache)
   const hasGit = settings.git !== 'isomorphic' && (await findGit(env))
   if (settings.git === 'native' && !hasGit) {
-    return async (url, repository) => ({ problem: needsGit(repository, url, 'git was not found') })
+    return async ({ url, repository }) => ({ problem: needsGit(repository, url, 'git was not found') })
   }
   const options = { env, cwd: cache, ...(signal === undefined ? {} : { signal }) }
   const transport = hasGit ? await openGitTransport(options) : await openHttp(options)
-  return (url, repository) => cloneInto(cache, url, repository, transport, hasGit, options)
+  const listOnce = once(transport)
+  return (request) => cloneInto(cache, request, { ...transport, list: listOnce }, hasGit, options)
+}
+
+/** Returns what lists each address once in a run, however many roots are cloned from it. */
+function once({ list }: Transport): Transport['list'] {
+  const listings = new Map<string, Promise<RemoteRefs>>()
+  return (address, url) => {
+    const listing = listings.get(url) ?? list(address, url)
+    listings.set(url, listing)
+    return listing
+  }
 }
 
 async function makeCache(cache: string): Promise<void> {
@@ -63,8 +103,7 @@ async function openHttp(options: CloneOptions): Promise<Transport> {
 
 async function cloneInto(
   cache: string,
-  url: string,
-  repository: string,
+  { url, repository, branches }: CloneRequest,
   transport: Transport,
   hasGit: boolean,
   { env, signal }: CloneOptions,
@@ -84,12 +123,12 @@ async function cloneInto(
       const remote = await transport.list(address, url)
       const obstacle = hasGit ? undefined : describeObstacle(remote)
       if (obstacle !== undefined) return { problem: needsGit(repository, shown, obstacle) }
-      await update(dir, address, url, transport, remote, signal)
+      await update(dir, { address, url, transport, remote, branches }, signal)
       return { dir }
     } catch (error) {
       signal?.throwIfAborted()
       if (!isExpected(error)) throw error
-      const isKept = (await transport.read(dir)) !== undefined
+      const isKept = (await readClone(dir, transport)) !== undefined
       const end = isKept ? ' The clone of an earlier run is used.' : ''
       const message = `${shown} could not be ${isKept ? 'fetched' : 'cloned'}: ${redact(error.message, env).replace(/\.$/, '')}.${end}`
       return { problem: problem('clone-failed', { repository }, message), ...(isKept ? { dir } : {}) }
@@ -131,55 +170,115 @@ function entryName(url: string, { host, path }: Address): string {
   return `${name}-${hash}.git`
 }
 
-async function update(
-  dir: string,
-  address: Address,
-  url: string,
-  transport: Transport,
-  remote: RemoteRefs,
-  signal: AbortSignal | undefined,
-): Promise<void> {
-  const present = await transport.read(dir)
+/** An address that has been listed. */
+interface Source extends Pick<CloneRequest, 'url' | 'branches'> {
+  readonly address: Address
+  readonly transport: Transport
+  readonly remote: RemoteRefs
+}
+
+async function update(dir: string, source: Source, signal: AbortSignal | undefined): Promise<void> {
+  const { address, url, transport } = source
+  const present = await readClone(dir, transport)
   if (present !== undefined) {
-    if (isSame(present.refs, remote.refs))
-      return present.head === remote.head ? undefined : writeHead(dir, remote.head)
+    const wanted = chooseRefs(source, present.refs)
+    if (isSame(present.refs, wanted.refs)) {
+      if (present.head !== wanted.head) await writeHead(dir, wanted.head)
+      return present.isRecorded ? undefined : writeRecord(dir)
+    }
     try {
-      await transport.fetch(dir, address, url, remote)
-      await writeHead(dir, remote.head)
-      if ((await transport.read(dir)) !== undefined) return
+      await rm(join(dir, recordName), { force: true })
+      await transport.fetch(dir, address, url, wanted, present.refs)
+      await writeHead(dir, wanted.head)
+      return await writeRecord(dir)
     } catch (error) {
       signal?.throwIfAborted()
       // The address has just answered, so that the clone itself is the likely cause.
       if (!isExpected(error)) throw error
     }
   }
-  await cloneAfresh(dir, address, url, transport, remote)
+  await cloneAfresh(dir, source)
 }
 
-function isSame(a: ReadonlyMap<string, string>, b: ReadonlyMap<string, string>): boolean {
+/** Returns what a clone is to have of an address; `present` is what it has already. */
+function chooseRefs({ remote, branches }: Pick<Source, 'remote' | 'branches'>, present: RefIds): RemoteRefs {
+  const { refs, head } = remote
+  const target = head.startsWith('ref: ') ? head.slice('ref: '.length) : ''
+  // Which branch is the default one then depends on which there are.
+  if (branches === 'all' || !refs.has(target)) return remote
+  const wanted = new Set([target, ...branches.map((name) => headPrefix + name)])
+  const isWanted = (name: string) =>
+    name.startsWith(tagPrefix) ||
+    wanted.has(name) ||
+    present.has(name) ||
+    isVersionName(name.slice(name.lastIndexOf('/') + 1))
+  return { ...remote, refs: new Map([...refs].filter(([name]) => isWanted(name))) }
+}
+
+function isSame(a: RefIds, b: RefIds): boolean {
   return a.size === b.size && [...a].every(([name, oid]) => b.get(name) === oid)
 }
 
-async function cloneAfresh(
-  dir: string,
-  address: Address,
-  url: string,
-  transport: Transport,
-  remote: RemoteRefs,
-): Promise<void> {
+async function cloneAfresh(dir: string, source: Source): Promise<void> {
+  const { address, url, transport } = source
+  const nothing: RefIds = new Map()
+  const wanted = chooseRefs(source, nothing)
   await removeLeftovers(dir)
   const fresh = `${dir}.tmp-${process.pid}-${randomBytes(6).toString('hex')}`
   const old = `${fresh}-old`
   try {
-    await transport.init(fresh, remote)
-    if (remote.refs.size > 0) await transport.fetch(fresh, address, url, remote)
-    await writeHead(fresh, remote.head)
+    await transport.init(fresh, wanted)
+    if (wanted.refs.size > 0) await transport.fetch(fresh, address, url, wanted, nothing)
+    await writeHead(fresh, wanted.head)
+    await writeRecord(fresh)
     await rename(dir, old).catch(() => {})
     await rename(fresh, dir)
   } finally {
     await rm(fresh, { recursive: true, force: true })
     await rm(old, { recursive: true, force: true })
   }
+}
+
+// ---- The record of a clone ----
+
+const recordName = 'modpress-packs'
+
+interface PresentRefs extends ClonedRefs {
+  /** Whether the clone is known to be whole without a look at its objects. */
+  readonly isRecorded: boolean
+}
+
+/** Returns what a clone has; undefined where it is not there or damaged. No process runs where the record holds. */
+async function readClone(dir: string, transport: Transport): Promise<PresentRefs | undefined> {
+  const location = await locateRepository(dir)
+  if ('severity' in location) return undefined
+  const recorded = await readFile(join(dir, recordName), 'utf8').catch(() => undefined)
+  if (recorded !== undefined && recorded === (await describePacks(dir))) {
+    const cloned = await readFiles(location)
+    if (cloned !== undefined) return { ...cloned, isRecorded: true }
+  }
+  const checked = await transport.check(dir)
+  return checked && { ...checked, isRecorded: false }
+}
+
+async function readFiles(location: GitLocation): Promise<ClonedRefs | undefined> {
+  const { tags, heads, problems } = await readRefs(location, {})
+  if (problems.length > 0) return undefined
+  const head = await readFile(join(location.dir, 'HEAD'), 'utf8')
+  return { refs: new Map([...tags, ...heads].map(({ name, oid }) => [name, oid])), head: head.trim() }
+}
+
+async function writeRecord(dir: string): Promise<void> {
+  await writeFile(join(dir, recordName), await describePacks(dir))
+}
+
+/** Returns the names and sizes of a clone's packs, a line each. The name of a pack is the hash of what it holds. */
+async function describePacks(dir: string): Promise<string> {
+  const packs = join(dir, 'objects', 'pack')
+  const names = await readdir(packs).catch(() => [])
+  const kept = names.filter((name) => /\.(pack|idx)$/.test(name)).sort()
+  const sizes = await Promise.all(kept.map(async (name) => (await stat(join(packs, name))).size))
+  return kept.map((name, index) => `${name} ${sizes[index]}\n`).join('')
 }
 
 /** Removes what runs that were killed have left. Only the holder of the lock calls it. */

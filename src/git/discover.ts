@@ -42,6 +42,8 @@ export interface DiscoverOptions {
   readonly env: Environment
   readonly onEvent?: (event: DiscoverEvent) => void
   readonly signal?: AbortSignal
+  /** Which branches of addresses are cloned: those that a build needs, or all. @default 'needed' */
+  readonly branches?: 'needed' | 'all'
 }
 
 export interface Discovery {
@@ -142,13 +144,13 @@ function nameOf({ dir, settings }: Pick<Candidate, 'dir' | 'settings'>): string 
 async function locateAll(
   settings: Settings,
   candidates: readonly Candidate[],
-  { env, onEvent, signal }: DiscoverOptions,
+  { env, onEvent, signal, branches = 'needed' }: DiscoverOptions,
 ): Promise<readonly Finding[]> {
   const isRemote = candidates.some(({ dir }) => dir === undefined)
   const cloner = isRemote
     ? await openCloner(settings, { env, ...(signal === undefined ? {} : { signal }) })
     : undefined
-  const limit = pLimit(Math.max(1, Math.min(settings.jobs, 8)))
+  const limit = pLimit(parallel)
   const locate = async (candidate: Candidate): Promise<Finding> => {
     signal?.throwIfAborted()
     const { root, dir } = candidate
@@ -165,11 +167,21 @@ async function locateAll(
       repository: root,
       message: shownAddress(address) ?? address,
     })
-    const clone = await cloner?.(address, root)
+    const needed = branches === 'all' ? branches : neededBranches(candidate.settings)
+    const clone = await cloner?.({ url: address, repository: root, branches: needed })
     if (clone?.dir === undefined) return clone ?? {}
     return { ...clone, found: { ...candidate, dir: clone.dir, address } }
   }
   return Promise.all(candidates.map((candidate) => limit(locate, candidate)))
+}
+
+/** A clone waits for the network, so that the number of processors says little. More at once, and sshd refuses some. */
+const parallel = 8
+
+/** Configured commits may lie on any branch. */
+function neededBranches({ branches, defaultBranch, commits }: RepositorySettings): 'all' | readonly string[] {
+  if (commits.length > 0) return 'all'
+  return defaultBranch === undefined ? branches : [...branches, defaultBranch]
 }
 
 async function locateClone(candidate: Candidate, dir: string): Promise<Finding> {

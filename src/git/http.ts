@@ -7,12 +7,19 @@
  */
 
 import * as fs from 'node:fs'
-import { readFile, rm, stat, writeFile } from 'node:fs/promises'
+import { mkdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { GitHttpRequest, GitHttpResponse } from 'isomorphic-git'
 import { type Address, isLoopback } from '../config/address.ts'
 import { credentialsFor } from './credentials.ts'
-import { RemoteError, type RemoteRefs, remoteRefs, type Transport, type TransportOptions } from './remote.ts'
+import {
+  isListed,
+  RemoteError,
+  type RemoteRefs,
+  remoteRefs,
+  type Transport,
+  type TransportOptions,
+} from './remote.ts'
 
 const mark = 'modpress-fetching'
 
@@ -35,7 +42,7 @@ export async function openHttpTransport({
       told(async () => {
         const found = await git.listServerRefs({ http, url, symrefs: true, ...access(address) })
         const head = found.find((ref) => ref.ref === 'HEAD')
-        const refs = found.filter(({ ref }) => /^refs\/(heads|tags)\//.test(ref) && !ref.endsWith('^{}'))
+        const refs = found.filter(({ ref }) => isListed(ref))
         return remoteRefs(new Map(refs.map(({ ref, oid }) => [ref, oid])), head?.target, head?.oid)
       }),
     init: (dir) =>
@@ -53,6 +60,7 @@ export async function openHttpTransport({
         await writeFile(join(dir, mark), '')
         const [remoteRef] = refs.keys()
         if (remoteRef !== undefined) {
+          // It cannot be told of several branches. What comes too much is not written as a ref.
           const all = { tags: true, prune: true, singleBranch: false }
           await git.fetch({
             fs,
@@ -65,10 +73,10 @@ export async function openHttpTransport({
             ...access(address),
           })
         }
-        await writeRefs(git, dir, refs)
+        await writeRefs(dir, refs)
         await rm(join(dir, mark))
       }),
-    read: async (dir) => {
+    check: async (dir) => {
       if ((await stat(join(dir, mark)).catch(() => undefined)) !== undefined) return undefined
       try {
         const head = await readFile(join(dir, 'HEAD'), 'utf8')
@@ -136,14 +144,21 @@ async function* toBody(bytes: Uint8Array): AsyncIterableIterator<Uint8Array> {
 
 type Git = typeof import('isomorphic-git')
 
-/** Makes the refs exactly those of the listing; what the fetch made up besides would be taken for a user's clone. */
-async function writeRefs(git: Git, gitdir: string, refs: RemoteRefs['refs']): Promise<void> {
-  await rm(join(gitdir, 'refs', 'remotes'), { recursive: true, force: true })
-  const present = await readRefs(git, gitdir)
-  for (const ref of present.keys()) if (!refs.has(ref)) await git.deleteRef({ fs, gitdir, ref })
-  for (const [ref, value] of refs) {
-    if (present.get(ref) !== value) await git.writeRef({ fs, gitdir, ref, value, force: true })
-  }
+/**
+ * Makes the refs exactly those that are wanted; what the fetch made up besides would be taken for a user's clone. All
+ * are in one file, since a file for each tag would have to be read by every run.
+ */
+async function writeRefs(dir: string, refs: RemoteRefs['refs']): Promise<void> {
+  await rm(join(dir, 'refs'), { recursive: true, force: true })
+  await mkdir(join(dir, 'refs', 'heads'), { recursive: true })
+  const lines = [...refs].map(([name, oid]) => `${oid} ${name}\n`)
+  // Git looks names up by halving: the order is that of their bytes.
+  const sorted = lines.sort((a, b) => Buffer.compare(nameOf(a), nameOf(b)))
+  await writeFile(join(dir, 'packed-refs'), `# pack-refs with: sorted \n${sorted.join('')}`)
+}
+
+function nameOf(line: string): Buffer {
+  return Buffer.from(line.slice(line.indexOf(' ')))
 }
 
 /** Reads heads and tags. Throws where the object of a ref is not there. */

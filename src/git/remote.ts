@@ -15,11 +15,19 @@ import { devNull } from 'node:os'
 import { dirname, join } from 'node:path'
 import type { Address } from '../config/address.ts'
 import type { Settings } from '../config/schema.ts'
+import { headPrefix, tagPrefix } from '../enumerate/tags.ts'
 import { type Environment, gitEnvironment } from './credentials.ts'
+import { isRefName } from './refs.ts'
+
+/** Object ids by full names of refs. */
+export type RefIds = ReadonlyMap<string, string>
+
+/** What a clone has. */
+export type ClonedRefs = Pick<RemoteRefs, 'refs' | 'head'>
 
 /** What an address has: heads and tags by their full names, and where HEAD points. */
 export interface RemoteRefs {
-  readonly refs: ReadonlyMap<string, string>
+  readonly refs: RefIds
   /** What a HEAD file would say: "ref: refs/heads/main", or an object id. */
   readonly head: string
   readonly hash: 'sha1' | 'sha256'
@@ -30,10 +38,10 @@ export interface Transport {
   list(address: Address, url: string): Promise<RemoteRefs>
   /** Makes an empty bare repository. */
   init(dir: string, remote: RemoteRefs): Promise<void>
-  /** Makes heads and tags those of the address, and brings their objects. HEAD stays. */
-  fetch(dir: string, address: Address, url: string, remote: RemoteRefs): Promise<void>
-  /** Returns what a clone of ours has, or undefined where it is not there or damaged. */
-  read(dir: string): Promise<Pick<RemoteRefs, 'refs' | 'head'> | undefined>
+  /** Makes heads and tags those of `wanted`, and brings their objects. HEAD stays. `present` is what the clone has. */
+  fetch(dir: string, address: Address, url: string, wanted: RemoteRefs, present: RefIds): Promise<void>
+  /** Looks for the object of each ref of a clone, and returns what it has; undefined where it is not there or damaged. */
+  check(dir: string): Promise<ClonedRefs | undefined>
 }
 
 /** Says what git or the server said. Not redacted. */
@@ -67,11 +75,13 @@ export async function chooseReader(git: Settings['git']): Promise<'native' | 'is
 /** Returns the transport that is git itself. */
 export async function openGitTransport({ env, cwd, signal }: TransportOptions): Promise<Transport> {
   const ceiling = dirname(cwd)
-  const ssh = await sshEnvironment(env, cwd, ceiling)
-  const git = async (address: Address, args: readonly string[]): Promise<string> => {
+  let ssh: Promise<Record<string, string>> | undefined
+  const git = async (address: Address, args: readonly string[], input = ''): Promise<string> => {
+    if (address.scheme === 'ssh') ssh ??= sshEnvironment(env, cwd, ceiling)
     const result = await run([...fixedArguments, ...args], {
-      env: { ...gitEnvironment(address, env, ceiling), ...ssh },
+      env: { ...gitEnvironment(address, env, ceiling), ...(address.scheme === 'ssh' ? await ssh : {}) },
       cwd,
+      input,
       ...(signal === undefined ? {} : { signal }),
     })
     if (result.code !== 0)
@@ -92,12 +102,23 @@ export async function openGitTransport({ env, cwd, signal }: TransportOptions): 
         dir,
       ])
     },
-    fetch: async (dir, address, url) => {
+    fetch: async (dir, address, url, { refs }, present) => {
+      const inClone = (args: readonly string[], input?: string) =>
+        git(local, [`--git-dir=${dir}`, ...args], input)
+      // First, since a branch "a" that is gone is in the way of a new one "a/b".
+      const gone = [...present.keys()].filter((name) => name.startsWith(headPrefix) && !refs.has(name))
+      if (gone.length > 0) {
+        await inClone(['update-ref', '--stdin'], gone.map((name) => `delete ${name}\n`).join(''))
+      }
+      const heads = [...refs.keys()].filter((name) => name.startsWith(headPrefix))
+      const specs = ['+refs/tags/*:refs/tags/*', ...heads.map((name) => `+${name}:${name}`)]
       const options = ['--quiet', '--force', '--prune', '--no-tags', '--no-recurse-submodules']
-      const all = ['+refs/heads/*:refs/heads/*', '+refs/tags/*:refs/tags/*']
-      await git(address, [`--git-dir=${dir}`, 'fetch', ...options, '--end-of-options', url, ...all])
+      const fetch = ['fetch', ...options, '--no-write-fetch-head', '--stdin', '--end-of-options', url]
+      await git(address, [`--git-dir=${dir}`, ...fetch], specs.map((spec) => `${spec}\n`).join(''))
+      // One file is read by the next run instead of one for each tag.
+      await inClone(['pack-refs', '--all'])
     },
-    read: async (dir) => {
+    check: async (dir) => {
       try {
         const head = await readFile(join(dir, 'HEAD'), 'utf8')
         // The type is asked for because git then looks whether the object is there.
@@ -121,6 +142,8 @@ const fixedArguments = [
   ...['-c', 'credential.interactive=false'],
   ...['-c', 'fetch.recurseSubmodules=false'],
   ...['-c', 'transfer.bundleURI=false'],
+  // What is new comes as one pack, however little it is: the clone's record is about packs.
+  ...['-c', 'fetch.unpackLimit=1'],
   // What git does behind our back would meet the next step.
   ...['-c', 'gc.autoDetach=false'],
   ...['-c', 'maintenance.autoDetach=false'],
@@ -146,10 +169,13 @@ function parseListing(text: string): RemoteRefs {
 
 function parseRefs(text: string): Map<string, string> {
   const lines = text.split('\n').map((line) => line.split('\t'))
-  return new Map(
-    lines.flatMap(([oid = '', name = '']) =>
-      /^refs\/(heads|tags)\//.test(name) && !name.endsWith('^{}') ? [[name, oid] as const] : [],
-    ),
+  return new Map(lines.flatMap(([oid = '', name = '']) => (isListed(name) ? [[name, oid] as const] : [])))
+}
+
+/** Tells whether a name of a listing is that of a tag or a head that git could store, and that we would read again. */
+export function isListed(name: string): boolean {
+  return (
+    (name.startsWith(tagPrefix) || name.startsWith(headPrefix)) && isRefName(name) && !name.includes('\uFFFD')
   )
 }
 
@@ -157,11 +183,7 @@ function parseRefs(text: string): Map<string, string> {
 export const noHead = 'ref: refs/heads/HEAD'
 
 /** Puts a listing together. A server that does not say which branch HEAD is gets the one with the same commit. */
-export function remoteRefs(
-  refs: ReadonlyMap<string, string>,
-  target: string | undefined,
-  headId: string | undefined,
-): RemoteRefs {
+export function remoteRefs(refs: RefIds, target: string | undefined, headId: string | undefined): RemoteRefs {
   const same = [...refs].flatMap(([name, oid]) =>
     name.startsWith('refs/heads/') && oid === headId ? [name] : [],
   )
@@ -176,6 +198,8 @@ interface RunOptions {
   readonly env: Record<string, string>
   readonly cwd?: string
   readonly signal?: AbortSignal
+  /** What it reads from stdin. @default nothing */
+  readonly input?: string
 }
 
 interface RunResult {
@@ -184,9 +208,12 @@ interface RunResult {
   readonly stderr: string
 }
 
-function run(args: readonly string[], options: RunOptions): Promise<RunResult> {
+function run(args: readonly string[], { input = '', ...options }: RunOptions): Promise<RunResult> {
   return new Promise((resolve, reject) => {
-    const child = spawn('git', args, { ...options, stdio: ['ignore', 'pipe', 'pipe'], windowsHide: true })
+    const child = spawn('git', args, { ...options, stdio: ['pipe', 'pipe', 'pipe'], windowsHide: true })
+    // Git may end before it has read all: its status says why.
+    child.stdin.on('error', () => {})
+    child.stdin.end(input)
     const stdout: Buffer[] = []
     const stderr: Buffer[] = []
     child.stdout.on('data', (chunk: Buffer) => stdout.push(chunk))

@@ -308,9 +308,16 @@ describe.for(['native', 'isomorphic'] as const)('clones of addresses, by %s', (r
     return first
   }
 
-  test('a clone is bare, with heads, tags and HEAD, and follows its address', async () => {
-    const { bare, config } = publish('follow')
+  /** The same settings, for a repository with more keys. */
+  function withKeys({ repositories, ...rest }: Config, keys: object): Config {
+    return { ...rest, repositories: (repositories ?? []).map((each) => ({ ...each, ...keys })) }
+  }
+
+  test('a clone is bare, with the branches that are asked for, tags and HEAD, and follows its address', async () => {
+    const { bare, config: plain } = publish('follow')
+    const config = withKeys(plain, { branches: ['old', 'HEAD'] })
     git(bare, 'update-ref', 'refs/pull/1/head', commit(bare, 'old', 'module old\n'))
+    commit(bare, 'nobody/asks', 'module nobody\n')
     const first = await discover(config)
     expect(first.problems).toEqual([])
     const clone = only(first.repositories)
@@ -330,6 +337,7 @@ describe.for(['native', 'isomorphic'] as const)('clones of addresses, by %s', (r
     const second = await discover(config)
     expect(second).toEqual(first)
     expect(contents(clone.dir)).toEqual([
+      // The default branch of before stays, for whoever may want it.
       'refs/heads/main',
       'refs/heads/trunk',
       'refs/tags/v1.0.0',
@@ -352,6 +360,65 @@ describe.for(['native', 'isomorphic'] as const)('clones of addresses, by %s', (r
     expect(server.requests.filter((line) => line.startsWith('GET'))).toHaveLength(1)
     expect(server.requests.length).toBeLessThanOrEqual(2)
     expect(everything(only(repositories).dir)).toBe(before)
+  })
+
+  test('branches: those that are configured by now, and all where a rule needs all', async () => {
+    const { bare, config } = publish('branches')
+    for (const branch of ['next', 'v2.0.0', 'old/v1.5.0', 'v3', 'other', 'side']) {
+      commit(bare, branch, `module example.com/${branch}\n`)
+    }
+    const heads = async (keys: object, options: Partial<DiscoverOptions> = {}) => {
+      const { repositories, problems } = await discover(withKeys(config, keys), options)
+      expect(problems).toEqual([])
+      return contents(only(repositories).dir).flatMap((name) => /^refs\/heads\/(.*)/.exec(name)?.[1] ?? [])
+    }
+    // The survey warns of branches with the name of a version.
+    const always = ['main', 'old/v1.5.0', 'v2.0.0']
+    expect(await heads({})).toEqual(always)
+    expect(await heads({ branches: ['next', 'missing'] })).toEqual(['main', 'next', 'old/v1.5.0', 'v2.0.0'])
+    const both = ['main', 'next', 'old/v1.5.0', 'other', 'v2.0.0']
+    expect(await heads({ defaultBranch: 'other' })).toEqual(both)
+    // Another configuration may share the clone, and still need what this one does not.
+    expect(await heads({})).toEqual(both)
+    git(bare, 'update-ref', '-d', 'refs/heads/next')
+    expect(await heads({})).toEqual(both.filter((name) => name !== 'next'))
+
+    const all = ['main', 'old/v1.5.0', 'other', 'side', 'v2.0.0', 'v3']
+    expect(await heads({ commits: [git(bare, 'rev-parse', 'side')] })).toEqual(all)
+    rmSync(join(dir, 'cache'), { recursive: true })
+    expect(await heads({}, { branches: 'all' })).toEqual(all)
+    if (reader === 'isomorphic') return
+    rmSync(join(dir, 'cache'), { recursive: true })
+    git(bare, 'symbolic-ref', 'HEAD', 'refs/heads/nothing')
+    expect(await heads({})).toEqual(all)
+  })
+
+  test('two roots of one address are cloned once', async () => {
+    const { config } = publish('twice')
+    const [first] = config.repositories ?? []
+    if (first === undefined) throw new Error('no repository')
+    const both = { ...config, repositories: [first, { ...first, root: 'example.com/again' }] }
+    expect((await discover(both)).problems).toEqual([])
+    server.requests.length = 0
+    const { repositories } = await discover(both)
+    expect(new Set(repositories.map((repository) => repository.dir)).size).toBe(1)
+    expect(server.requests.filter((line) => line.startsWith('GET'))).toHaveLength(1)
+  })
+
+  test('a clone that an older modpress has made is taken as it is', async () => {
+    const { bare, config } = publish('older')
+    const clone = only((await discover(config)).repositories)
+    const record = join(clone.dir, 'modpress-packs')
+    const before = readFileSync(record, 'utf8')
+    expect(before).toMatch(/^pack-\w+\.idx \d+\npack-\w+\.pack \d+\n$/)
+    rmSync(record)
+    git(bare, 'branch', 'unwanted', 'main')
+    git(clone.dir, 'branch', 'unwanted', 'main')
+    server.requests.length = 0
+    await discover(config)
+    expect(server.requests.length).toBeLessThanOrEqual(2)
+    expect(readFileSync(record, 'utf8')).toBe(before)
+    expect(contents(clone.dir)).toContain('refs/heads/unwanted')
   })
 
   test('a HEAD that names no branch is not taken for another', async () => {
@@ -570,6 +637,37 @@ describe('git itself', () => {
     expect(found.problems).toEqual([])
     expect(found.repositories).toMatchObject([{ address: clone, clone: 'https://example.com/sha' }])
     expect(git(found.repositories[0]?.dir ?? '', 'rev-parse', 'main')).toHaveLength(64)
+  })
+
+  test('with nothing new one process runs for each address, and what is new comes as a pack', async () => {
+    const bare = makeBare('x.git', 'v1.0.0')
+    const bin = join(dir, 'bin')
+    const log = join(dir, 'log')
+    mkdirSync(bin)
+    const real = execFileSync('which', ['git'], { env, encoding: 'utf8' }).trim()
+    writeFileSync(join(bin, 'git'), `#!/bin/sh\necho "$@" >> ${log}\nexec ${real} "$@"\n`)
+    chmodSync(join(bin, 'git'), 0o755)
+    const variables = { ...env, PATH: `${bin}${delimiter}${env['PATH']}` }
+    const repositories = [{ root: 'example.com/x', clone: pathToFileURL(bare).href }]
+    const run = async () => {
+      writeFileSync(log, '')
+      const found = await discover({ repositories }, { env: variables })
+      expect(found.problems).toEqual([])
+      const commands = readFileSync(log, 'utf8').trim().split('\n')
+      const [, , ...others] = commands.map((line) => / (ls-remote|fetch|pack-refs) /.exec(`${line} `)?.[1])
+      return { commands, others, clone: found.repositories[0]?.dir ?? '' }
+    }
+    const { clone } = await run()
+    const { commands } = await run()
+    expect(commands).toHaveLength(2)
+    expect(commands[0]).toBe('--version')
+    expect(commands[1]).toContain('ls-remote')
+
+    git(bare, 'tag', 'v1.1.0', commit(bare, 'main', 'module example.com/x // new\n'))
+    expect((await run()).others).toEqual(['fetch', 'pack-refs'])
+    expect(readdirSync(join(clone, 'objects/pack')).filter((name) => name.endsWith('.pack'))).toHaveLength(2)
+    expect(readFileSync(join(clone, 'packed-refs'), 'utf8')).toContain('refs/tags/v1.1.0')
+    expect(existsSync(join(clone, 'FETCH_HEAD'))).toBe(false)
   })
 
   test('the origin of a clone is not in its configuration', async () => {
