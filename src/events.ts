@@ -7,10 +7,15 @@
 
 import type { Problem } from './problem.ts'
 
+/**
+ * How far a step is. With a repository, `done` and `total` count what the step
+ * does in it: objects, versions. `done` as much as `total` is the end of the
+ * step there. Without one they count repositories.
+ */
 export interface ProgressEvent {
   readonly type: 'progress'
   readonly step: 'clone' | 'survey' | 'read' | 'pack' | 'derive' | 'index'
-  /** The root of the repository at hand. */
+  /** The root of the repository at hand. Several may be worked on at a time. */
   readonly repository?: string
   /** What is done, for people. */
   readonly message?: string

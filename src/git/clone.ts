@@ -26,6 +26,7 @@ import { FatalError, type Problem, problem } from '../problem.ts'
 import { type Environment, redact } from './credentials.ts'
 import { type GitLocation, locateRepository } from './location.ts'
 import { withLock } from './lock.ts'
+import type { FetchProgress } from './progress.ts'
 import { readRefs } from './refs.ts'
 import {
   type ClonedRefs,
@@ -56,6 +57,7 @@ export interface CloneRequest {
   readonly repository: string
   /** The branches that are needed besides the default one: short names, or all. */
   readonly branches: 'all' | readonly string[]
+  readonly onProgress?: (progress: FetchProgress) => void
 }
 
 /** Clones an address into the cache or brings its clone up to date. */
@@ -103,7 +105,7 @@ async function openHttp(options: CloneOptions): Promise<Transport> {
 
 async function cloneInto(
   cache: string,
-  { url, repository, branches }: CloneRequest,
+  { url, repository, ...request }: CloneRequest,
   transport: Transport,
   hasGit: boolean,
   { env, signal }: CloneOptions,
@@ -123,7 +125,7 @@ async function cloneInto(
       const remote = await transport.list(address, url)
       const obstacle = hasGit ? undefined : describeObstacle(remote)
       if (obstacle !== undefined) return { problem: needsGit(repository, shown, obstacle) }
-      await update(dir, { address, url, transport, remote, branches }, signal)
+      await update(dir, { ...request, address, url, transport, remote }, signal)
       return { dir }
     } catch (error) {
       signal?.throwIfAborted()
@@ -171,14 +173,14 @@ function entryName(url: string, { host, path }: Address): string {
 }
 
 /** An address that has been listed. */
-interface Source extends Pick<CloneRequest, 'url' | 'branches'> {
+interface Source extends Omit<CloneRequest, 'repository'> {
   readonly address: Address
   readonly transport: Transport
   readonly remote: RemoteRefs
 }
 
 async function update(dir: string, source: Source, signal: AbortSignal | undefined): Promise<void> {
-  const { address, url, transport } = source
+  const { transport } = source
   const present = await readClone(dir, transport)
   if (present !== undefined) {
     const wanted = chooseRefs(source, present.refs)
@@ -188,7 +190,7 @@ async function update(dir: string, source: Source, signal: AbortSignal | undefin
     }
     try {
       await rm(join(dir, recordName), { force: true })
-      await transport.fetch(dir, address, url, wanted, present.refs)
+      await transport.fetch(dir, { ...source, wanted, present: present.refs })
       await writeHead(dir, wanted.head)
       return await writeRecord(dir)
     } catch (error) {
@@ -220,7 +222,7 @@ function isSame(a: RefIds, b: RefIds): boolean {
 }
 
 async function cloneAfresh(dir: string, source: Source): Promise<void> {
-  const { address, url, transport } = source
+  const { transport } = source
   const nothing: RefIds = new Map()
   const wanted = chooseRefs(source, nothing)
   await removeLeftovers(dir)
@@ -228,7 +230,7 @@ async function cloneAfresh(dir: string, source: Source): Promise<void> {
   const old = `${fresh}-old`
   try {
     await transport.init(fresh, wanted)
-    if (wanted.refs.size > 0) await transport.fetch(fresh, address, url, wanted, nothing)
+    if (wanted.refs.size > 0) await transport.fetch(fresh, { ...source, wanted, present: nothing })
     await writeHead(fresh, wanted.head)
     await writeRecord(fresh)
     await rename(dir, old).catch(() => {})

@@ -22,6 +22,7 @@ import {
 } from '../config/address.ts'
 import { findTop } from '../config/file.ts'
 import { checkRoot, type RepositorySettings, type Settings } from '../config/schema.ts'
+import type { ProgressEvent } from '../events.ts'
 import type { ModulePath, Repository } from '../model.ts'
 import { isPseudoVersion } from '../module/pseudo.ts'
 import { FatalError, type Problem, problem } from '../problem.ts'
@@ -29,18 +30,10 @@ import { openCloner } from './clone.ts'
 import type { Environment } from './credentials.ts'
 import { locateRepository } from './location.ts'
 
-export interface DiscoverEvent {
-  readonly type: 'progress'
-  readonly step: 'clone'
-  /** The root of the repository that is cloned or fetched. */
-  readonly repository: string
-  readonly message: string
-}
-
 export interface DiscoverOptions {
   /** Tokens and the settings of git are read from it. */
   readonly env: Environment
-  readonly onEvent?: (event: DiscoverEvent) => void
+  readonly onEvent?: (event: ProgressEvent) => void
   readonly signal?: AbortSignal
   /** Which branches of addresses are cloned: those that a build needs, or all. @default 'needed' */
   readonly branches?: 'needed' | 'all'
@@ -146,11 +139,15 @@ async function locateAll(
   candidates: readonly Candidate[],
   { env, onEvent, signal, branches = 'needed' }: DiscoverOptions,
 ): Promise<readonly Finding[]> {
-  const isRemote = candidates.some(({ dir }) => dir === undefined)
-  const cloner = isRemote
-    ? await openCloner(settings, { env, ...(signal === undefined ? {} : { signal }) })
-    : undefined
+  const remote = candidates.filter(({ dir }) => dir === undefined)
+  const cloner =
+    remote.length > 0
+      ? await openCloner(settings, { env, ...(signal === undefined ? {} : { signal }) })
+      : undefined
+  const tell = (event: Omit<ProgressEvent, 'type' | 'step'>) =>
+    onEvent?.({ type: 'progress', step: 'clone', ...event })
   const limit = pLimit(parallel)
+  let done = 0
   const locate = async (candidate: Candidate): Promise<Finding> => {
     signal?.throwIfAborted()
     const { root, dir } = candidate
@@ -161,14 +158,16 @@ async function locateAll(
     }
     if (dir !== undefined) return locateClone(candidate, dir)
     const address = candidate.settings.clone ?? derivedAddress(root)
-    onEvent?.({
-      type: 'progress',
-      step: 'clone',
+    const shown = shownAddress(address)
+    tell({ repository: root, ...(shown === undefined ? {} : { message: shown }) })
+    const clone = await cloner?.({
+      url: address,
       repository: root,
-      message: shownAddress(address) ?? address,
+      branches: branches === 'all' ? branches : neededBranches(candidate.settings),
+      onProgress: (progress) => tell({ repository: root, ...progress }),
     })
-    const needed = branches === 'all' ? branches : neededBranches(candidate.settings)
-    const clone = await cloner?.({ url: address, repository: root, branches: needed })
+    tell({ repository: root, done: 1, total: 1 })
+    tell({ done: ++done, total: remote.length })
     if (clone?.dir === undefined) return clone ?? {}
     return { ...clone, found: { ...candidate, dir: clone.dir, address } }
   }

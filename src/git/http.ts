@@ -55,7 +55,7 @@ export async function openHttpTransport({
           value: '+refs/heads/*:refs/heads/*',
         })
       }),
-    fetch: (dir, address, url, { refs }) =>
+    fetch: (dir, { address, url, wanted: { refs }, onProgress }) =>
       told(async () => {
         await writeFile(join(dir, mark), '')
         const [remoteRef] = refs.keys()
@@ -71,6 +71,13 @@ export async function openHttpTransport({
             remoteRef,
             ...all,
             ...access(address),
+            onProgress: ({ phase, loaded, total }) => {
+              // Other phases are what the server says.
+              if (total > 0 && phase === 'Receiving objects')
+                onProgress?.({ message: 'receiving', done: loaded, total })
+              if (total > 0 && phase === 'Resolving deltas')
+                onProgress?.({ message: 'resolving', done: loaded, total })
+            },
           })
         }
         await writeRefs(dir, refs)

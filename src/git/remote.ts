@@ -17,6 +17,7 @@ import type { Address } from '../config/address.ts'
 import type { Settings } from '../config/schema.ts'
 import { headPrefix, tagPrefix } from '../enumerate/tags.ts'
 import { type Environment, gitEnvironment } from './credentials.ts'
+import { FetchLog, type FetchProgress } from './progress.ts'
 import { isRefName } from './refs.ts'
 
 /** Object ids by full names of refs. */
@@ -38,10 +39,20 @@ export interface Transport {
   list(address: Address, url: string): Promise<RemoteRefs>
   /** Makes an empty bare repository. */
   init(dir: string, remote: RemoteRefs): Promise<void>
-  /** Makes heads and tags those of `wanted`, and brings their objects. HEAD stays. `present` is what the clone has. */
-  fetch(dir: string, address: Address, url: string, wanted: RemoteRefs, present: RefIds): Promise<void>
+  /** Makes heads and tags those that are wanted, and brings their objects. HEAD stays. */
+  fetch(dir: string, fetch: Fetch): Promise<void>
   /** Looks for the object of each ref of a clone, and returns what it has; undefined where it is not there or damaged. */
   check(dir: string): Promise<ClonedRefs | undefined>
+}
+
+/** What is to be fetched, and from where. */
+export interface Fetch {
+  readonly address: Address
+  readonly url: string
+  readonly wanted: RemoteRefs
+  /** What the clone has. */
+  readonly present: RefIds
+  readonly onProgress?: (progress: FetchProgress) => void
 }
 
 /** Says what git or the server said. Not redacted. */
@@ -76,16 +87,21 @@ export async function chooseReader(git: Settings['git']): Promise<'native' | 'is
 export async function openGitTransport({ env, cwd, signal }: TransportOptions): Promise<Transport> {
   const ceiling = dirname(cwd)
   let ssh: Promise<Record<string, string>> | undefined
-  const git = async (address: Address, args: readonly string[], input = ''): Promise<string> => {
+  const git = async (
+    address: Address,
+    args: readonly string[],
+    input = '',
+    onProgress?: Fetch['onProgress'],
+  ): Promise<string> => {
     if (address.scheme === 'ssh') ssh ??= sshEnvironment(env, cwd, ceiling)
     const result = await run([...fixedArguments, ...args], {
       env: { ...gitEnvironment(address, env, ceiling), ...(address.scheme === 'ssh' ? await ssh : {}) },
       cwd,
       input,
+      ...(onProgress === undefined ? {} : { onProgress }),
       ...(signal === undefined ? {} : { signal }),
     })
-    if (result.code !== 0)
-      throw new RemoteError(result.stderr.trim() || `git ended with status ${result.code}`)
+    if (result.code !== 0) throw new RemoteError(result.stderr || `git ended with status ${result.code}`)
     return result.stdout
   }
   return {
@@ -102,7 +118,7 @@ export async function openGitTransport({ env, cwd, signal }: TransportOptions): 
         dir,
       ])
     },
-    fetch: async (dir, address, url, { refs }, present) => {
+    fetch: async (dir, { address, url, wanted: { refs }, present, onProgress }) => {
       const inClone = (args: readonly string[], input?: string) =>
         git(local, [`--git-dir=${dir}`, ...args], input)
       // First, since a branch "a" that is gone is in the way of a new one "a/b".
@@ -112,9 +128,10 @@ export async function openGitTransport({ env, cwd, signal }: TransportOptions): 
       }
       const heads = [...refs.keys()].filter((name) => name.startsWith(headPrefix))
       const specs = ['+refs/tags/*:refs/tags/*', ...heads.map((name) => `+${name}:${name}`)]
-      const options = ['--quiet', '--force', '--prune', '--no-tags', '--no-recurse-submodules']
+      const options = ['--progress', '--force', '--prune', '--no-tags', '--no-recurse-submodules']
       const fetch = ['fetch', ...options, '--no-write-fetch-head', '--stdin', '--end-of-options', url]
-      await git(address, [`--git-dir=${dir}`, ...fetch], specs.map((spec) => `${spec}\n`).join(''))
+      const input = specs.map((spec) => `${spec}\n`).join('')
+      await git(address, [`--git-dir=${dir}`, ...fetch], input, onProgress)
       // One file is read by the next run instead of one for each tag.
       await inClone(['pack-refs', '--all'])
     },
@@ -200,6 +217,7 @@ interface RunOptions {
   readonly signal?: AbortSignal
   /** What it reads from stdin. @default nothing */
   readonly input?: string
+  readonly onProgress?: (progress: FetchProgress) => void
 }
 
 interface RunResult {
@@ -208,22 +226,25 @@ interface RunResult {
   readonly stderr: string
 }
 
-function run(args: readonly string[], { input = '', ...options }: RunOptions): Promise<RunResult> {
+function run(
+  args: readonly string[],
+  { input = '', onProgress, ...options }: RunOptions,
+): Promise<RunResult> {
   return new Promise((resolve, reject) => {
     const child = spawn('git', args, { ...options, stdio: ['pipe', 'pipe', 'pipe'], windowsHide: true })
     // Git may end before it has read all: its status says why.
     child.stdin.on('error', () => {})
     child.stdin.end(input)
     const stdout: Buffer[] = []
-    const stderr: Buffer[] = []
+    const log = new FetchLog(onProgress)
     child.stdout.on('data', (chunk: Buffer) => stdout.push(chunk))
-    child.stderr.on('data', (chunk: Buffer) => stderr.push(chunk))
+    child.stderr.on('data', (chunk: Buffer) => log.write(chunk))
     child.on('error', reject)
     child.on('close', (code) => {
       resolve({
         code: code ?? -1,
         stdout: Buffer.concat(stdout).toString(),
-        stderr: Buffer.concat(stderr).toString(),
+        stderr: log.end(),
       })
     })
   })

@@ -18,6 +18,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } fr
 import { parseAddress } from '../../src/config/address.ts'
 import { loadSettings } from '../../src/config/load.ts'
 import type { Config } from '../../src/config/schema.ts'
+import type { ProgressEvent } from '../../src/events.ts'
 import { credentialsFor, gitEnvironment, redact } from '../../src/git/credentials.ts'
 import { type DiscoverOptions, discoverRepositories } from '../../src/git/discover.ts'
 import { withLock } from '../../src/git/lock.ts'
@@ -391,6 +392,31 @@ describe.for(['native', 'isomorphic'] as const)('clones of addresses, by %s', (r
     rmSync(join(dir, 'cache'), { recursive: true })
     git(bare, 'symbolic-ref', 'HEAD', 'refs/heads/nothing')
     expect(await heads({})).toEqual(all)
+  })
+
+  test('a fetch tells how far it is, in numbers only', async () => {
+    const { config } = publish('telling')
+    const events: ProgressEvent[] = []
+    const variables = { ...env, MODPRESS_TOKEN_127_0_0_1: 'canary-4f1d0e2b9a' }
+    server.password = { password: 'canary-4f1d0e2b9a' }
+    await discover(config, { env: variables, onEvent: (event) => events.push(event) })
+    const [first, ...rest] = events
+    const base = { type: 'progress', step: 'clone' }
+    const repository = 'example.com/telling'
+    expect(first).toEqual({ ...base, repository, message: `${server.url}/telling.git` })
+    expect(rest.slice(-2)).toEqual([
+      { ...base, repository, done: 1, total: 1 },
+      { ...base, done: 1, total: 1 },
+    ])
+    const received = rest.filter(({ message }) => message?.startsWith('receiving'))
+    // isomorphic-git counts those that are left.
+    const objects = reader === 'native' ? 3 : 2
+    expect(received.at(-1)).toMatchObject({ ...base, repository, done: objects, total: objects })
+    expect(JSON.stringify(events)).not.toContain('canary')
+
+    events.length = 0
+    await discover(config, { env: variables, onEvent: (event) => events.push(event) })
+    expect(events).toHaveLength(3)
   })
 
   test('two roots of one address are cloned once', async () => {
