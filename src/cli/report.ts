@@ -10,12 +10,12 @@ import type { ModpressEvent, ProblemEvent, VersionEvent } from '../events.ts'
 import type { Problem } from '../problem.ts'
 import { type Counts, nameOf } from '../report.ts'
 import { renderAnnotations, writeStep } from './github.ts'
+import { type Clock, openProgress, type Progress, Throttle } from './progress.ts'
 import {
   count,
   type Environment,
   hasColor,
   type Output,
-  openProgress,
   type Paint,
   painter,
   safeLines,
@@ -31,6 +31,8 @@ export interface ReportOptions {
   readonly style: 'text' | 'json' | 'problems'
   /** Whether --no-color was not given. */
   readonly color: boolean
+  /** What progress goes by. @default the system's */
+  readonly clock?: Clock
 }
 
 /** A problem that ends the run; the code may be one of our own mistakes, which the catalogue does not have. */
@@ -81,12 +83,19 @@ class Collected {
 class JsonReport implements RunReport {
   readonly #options: ReportOptions
   readonly #collected = new Collected()
+  readonly #progress: Throttle
 
   constructor(options: ReportOptions) {
     this.#options = options
+    this.#progress = new Throttle((event) => this.#line(event), options.clock)
   }
 
   onEvent(event: ModpressEvent): void {
+    if (event.type === 'progress') {
+      this.#progress.update(event)
+      return
+    }
+    this.#progress.end()
     this.#collected.add(event)
     this.#line(event.type === 'problem' ? problemLine(event, event.known) : event)
   }
@@ -99,6 +108,7 @@ class JsonReport implements RunReport {
 
   async finish(exit: number, counts: Counts, summary?: string): Promise<void> {
     const { command } = this.#options
+    this.#progress.end()
     this.#line({ type: 'report', command, exit, counts })
     await tellGithub(this.#options, this.#collected, summary ?? summarize(command, counts))
   }
@@ -107,6 +117,7 @@ class JsonReport implements RunReport {
     const { command } = this.#options
     const { versions, problems } = this.#collected
     const counts = countEvents(versions, problems, ending)
+    this.#progress.end()
     this.#line(problemLine(ending, false))
     this.#line({ type: 'report', command, exit, counts })
     if (isGithub(this.#options)) this.#options.stderr.write(renderAnnotations([ending]))
@@ -161,7 +172,7 @@ function countEvents(
 class TextReport implements RunReport {
   readonly #options: ReportOptions
   readonly #collected = new Collected()
-  readonly #progress: ReturnType<typeof openProgress> | undefined
+  readonly #progress: Progress | undefined
   readonly #out: Paint
   readonly #err: Paint
 
@@ -170,7 +181,7 @@ class TextReport implements RunReport {
     this.#options = options
     this.#out = painter(hasColor(color, env, stdout))
     this.#err = painter(hasColor(color, env, stderr))
-    this.#progress = style === 'text' ? openProgress(stderr, env) : undefined
+    this.#progress = style === 'text' ? openProgress(stderr, env, options.clock) : undefined
   }
 
   onEvent(event: ModpressEvent): void {
@@ -179,7 +190,9 @@ class TextReport implements RunReport {
   }
 
   remark(text: string): void {
-    if (this.#options.style === 'text') this.#options.stderr.write(`${text}\n`)
+    if (this.#options.style !== 'text') return
+    this.#progress?.clear()
+    this.#options.stderr.write(`${text}\n`)
   }
 
   result(text: string): void {

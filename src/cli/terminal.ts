@@ -1,11 +1,10 @@
 /**
  * What a terminal, a pipe or a CI log can take: colours only where they are
- * wanted, one progress line that is redrawn only where there is a cursor, and
- * no character of a repository that could forge or reorder what people read.
+ * wanted, no more than fits into a line, and no character of a repository that
+ * could forge or reorder what people read.
  */
 
 import { styleText } from 'node:util'
-import type { ProgressEvent } from '../events.ts'
 
 /** Where text goes: process.stdout, process.stderr. */
 export interface Output {
@@ -55,115 +54,27 @@ function neutral(line: string): string {
 
 /** Counts a noun: "1 error", "2 errors". */
 export function count(number: number, noun: string): string {
-  return `${number} ${noun}${number === 1 ? '' : 's'}`
+  if (number === 1) return `1 ${noun}`
+  return `${number} ${noun.endsWith('y') ? `${noun.slice(0, -1)}ies` : `${noun}s`}`
 }
 
-/** Shows how far a run is. */
-export interface Progress {
-  update(event: ProgressEvent): void
-  /** Takes the line away, so that other text can be written. */
-  end(): void
-}
-
-/** Returns the progress for a stream: a line that is redrawn, or in logs now and then a new one. */
-export function openProgress(stream: Output, env: Environment): Progress {
-  const isDrawable = stream.isTTY === true && env['TERM'] !== 'dumb' && !isSet(env['CI'])
-  return isDrawable ? new DrawnLine(stream) : new LoggedLines(stream)
-}
-
-const redrawMs = 80
-const logMs = 5000
-
-class DrawnLine implements Progress {
-  readonly #stream: Output
-  readonly #speed = new Speed()
-  #drawnMs = Number.NEGATIVE_INFINITY
-  #isShown = false
-
-  constructor(stream: Output) {
-    this.#stream = stream
+/** Returns as much of a text as fits into so many columns. */
+export function cut(text: string, columns: number): string {
+  let used = 0
+  let kept = ''
+  for (const character of text) {
+    used += isWide.test(character) ? 2 : 1
+    if (used > columns) break
+    kept += character
   }
-
-  update(event: ProgressEvent): void {
-    const now = performance.now()
-    const speed = this.#speed.measure(event, now)
-    if (now - this.#drawnMs < redrawMs) return
-    this.#drawnMs = now
-    const text = [describe(event), speed, safeText(event.message ?? '')].filter(Boolean).join('  ')
-    // A line that wraps could not be taken back.
-    const characters = [...text].slice(0, Math.max(20, (this.#stream.columns ?? 80) - 1))
-    this.#stream.write(`\r\u001b[2K${characters.join('')}`)
-    this.#isShown = true
-  }
-
-  end(): void {
-    if (this.#isShown) this.#stream.write('\r\u001b[2K')
-    this.#isShown = false
-  }
+  return kept
 }
 
-class LoggedLines implements Progress {
-  readonly #stream: Output
-  readonly #speed = new Speed()
-  /** A run that is soon over says nothing. */
-  #loggedMs = performance.now()
+/** Characters of East Asia, and emoji, take two columns. */
+const isWide =
+  /[\u1100-\u115f\u2e80-\ua4cf\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff00-\uff60\uffe0-\uffe6\u{1f300}-\u{1faff}\u{20000}-\u{3fffd}]/u
 
-  constructor(stream: Output) {
-    this.#stream = stream
-  }
-
-  update(event: ProgressEvent): void {
-    const now = performance.now()
-    const speed = this.#speed.measure(event, now)
-    if (now - this.#loggedMs < logMs) return
-    this.#loggedMs = now
-    this.#stream.write(`${[describe(event), speed].filter(Boolean).join('  ')}\n`)
-  }
-
-  end(): void {}
-}
-
-/** The rate and the time that is left, of one step in one repository. */
-class Speed {
-  #key = ''
-  #sinceMs = 0
-  #from = 0
-
-  measure({ step, repository = '', done, total }: ProgressEvent, nowMs: number): string {
-    const key = `${step} ${repository}`
-    if (key !== this.#key) {
-      this.#key = key
-      this.#sinceMs = nowMs
-      this.#from = done ?? 0
-    }
-    const seconds = (nowMs - this.#sinceMs) / 1000
-    if (done === undefined || total === undefined || seconds < 1 || done <= this.#from) return ''
-    const rate = (done - this.#from) / seconds
-    return `${rate < 10 ? rate.toFixed(1) : Math.round(rate)}/s  ${duration((total - done) / rate)} left`
-  }
-}
-
-const verbs: Readonly<Record<ProgressEvent['step'], string>> = {
-  clone: 'fetching',
-  survey: 'looking at',
-  read: 'reading',
-  pack: 'packing',
-  derive: 'writing pages of',
-  index: 'writing the index',
-}
-
-function describe({ step, repository, done, total }: ProgressEvent): string {
-  const count = done === undefined || total === undefined ? undefined : `${done}/${total}`
-  return [verbs[step], safeText(repository ?? ''), count].filter(Boolean).join(' ')
-}
-
-function duration(seconds: number): string {
-  if (seconds < 60) return `${Math.ceil(seconds)} s`
-  return seconds < 3600
-    ? `${Math.ceil(seconds / 60)} min`
-    : `${Math.floor(seconds / 3600)} h ${Math.ceil((seconds % 3600) / 60)} min`
-}
-
-function isSet(value: string | undefined): boolean {
+/** Tells whether a variable of the environment is set to something. */
+export function isSet(value: string | undefined): boolean {
   return value !== undefined && value !== ''
 }

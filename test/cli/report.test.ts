@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest'
 import { parse } from 'yaml'
 import { renderAnnotations, renderSummary } from '../../src/cli/github.ts'
 import { openReport, type ReportOptions, renderAcceptance } from '../../src/cli/report.ts'
-import { openProgress, safeText } from '../../src/cli/terminal.ts'
+import { safeText } from '../../src/cli/terminal.ts'
 import type { ModpressEvent, ProblemEvent } from '../../src/events.ts'
 import { type ProblemCode, type ProblemPlace, problem } from '../../src/problem.ts'
 
@@ -141,34 +141,6 @@ describe('on GitHub', () => {
     const report = openReport({ ...options, style: 'json', color: true })
     await report.fail(problem('config-invalid', {}, 'No.'), 2)
     expect(stderr.text()).toMatch(/^::error title=config-invalid::No\.%0A/)
-  })
-})
-
-describe('progress', () => {
-  const event = { type: 'progress', step: 'pack', repository: 'example.com/r', done: 3, total: 9 } as const
-
-  test('is one line of a terminal, which goes away', () => {
-    const stream = keep(true)
-    const progress = openProgress(stream, {})
-    progress.update({ ...event, message: `example.com/r@v1.0.0\u001b${'x'.repeat(80)}` })
-    progress.update(event)
-    progress.end()
-    const [first = '', ...rest] = stream.parts
-    expect(first).toBe('\r\u001b[2Kpacking example.com/r 3/9  example.com/')
-    expect(first.slice('\r\u001b[2K'.length)).toHaveLength(39)
-    expect(rest).toEqual(['\r\u001b[2K'])
-  })
-
-  test.for([
-    [false, {}],
-    [true, { CI: 'true' }],
-    [true, { TERM: 'dumb' }],
-  ] as const)('is lines now and then where there is no cursor (TTY %s, %j)', ([isTTY, env]) => {
-    const stream = keep(isTTY)
-    const progress = openProgress(stream, env)
-    progress.update(event)
-    progress.end()
-    expect(stream.text()).toBe('')
   })
 })
 
