@@ -7,7 +7,7 @@
  */
 
 import { createHash } from 'node:crypto'
-import { readdir, readFile } from 'node:fs/promises'
+import { ownVersion, readAssets } from './config/package.ts'
 import type { Settings } from './config/schema.ts'
 import { formatManifestIndex } from './manifest.ts'
 import type { ModulePath, ModuleRecord } from './model.ts'
@@ -38,14 +38,14 @@ export async function describeManifest(store: Store): Promise<string> {
 /** Returns `-/site.json`: what readers of the site need to know, and what the front page was made by. */
 export async function describeSite(settings: Settings): Promise<string> {
   const { url, access } = settings
-  const assets = await readAssets()
+  const assets = readAssets()
   const digest = createHash('sha256')
   for (const { name, body } of assets) digest.update(`${name} ${body.length}\n`).update(body)
   const site = {
     format: siteFormat,
     url,
     access,
-    modpress: await ownVersion(),
+    modpress: ownVersion(),
     assets: digest.digest('hex').slice(0, 16),
   }
   return `${JSON.stringify(site)}\n`
@@ -78,7 +78,7 @@ export async function indexSite(store: Store, settings: Settings): Promise<reado
     own === undefined
       ? hostMeta
       : renderRootMeta({ ...own.repository, ...(url === undefined ? {} : { url }) })
-  for (const { name, body } of await readAssets()) await putFile(store, `-/${name}`, body)
+  for (const { name, body } of readAssets()) await putFile(store, `-/${name}`, body)
   await putFile(store, '.nojekyll', '')
   await putFile(store, '404.html', renderMissingPage(settings, hostMeta))
   await putFile(store, 'index.html', renderFrontPage(records, settings, frontMeta))
@@ -101,16 +101,4 @@ async function readRecords(store: Store): Promise<{ records: ModuleRecord[]; pro
     else problems.push(problem('site-damaged', { ref: path }, `The record ${path} of the site is damaged.`))
   }
   return { records: records.sort((a, b) => (a.path < b.path ? -1 : 1)), problems }
-}
-
-/** The package's own public/ lies beside src/ and dist/. */
-async function readAssets(): Promise<readonly { readonly name: string; readonly body: Uint8Array }[]> {
-  const directory = new URL('../public/', import.meta.url)
-  const names = (await readdir(directory)).sort()
-  return Promise.all(names.map(async (name) => ({ name, body: await readFile(new URL(name, directory)) })))
-}
-
-async function ownVersion(): Promise<string> {
-  const text = await readFile(new URL('../package.json', import.meta.url), 'utf8')
-  return (JSON.parse(text) as { readonly version: string }).version
 }

@@ -1,4 +1,3 @@
-#!/usr/bin/env node
 /**
  * The command line: its commands and flags, and how a run ends. The only file
  * that knows of process.argv and exit codes.
@@ -7,10 +6,10 @@
  * from it. What a command needs is loaded when it runs, so that help is quick.
  */
 
-import { readFileSync } from 'node:fs'
 import { resolve } from 'node:path'
 import type * as Typed from '@commander-js/extra-typings'
 import * as commander from 'commander'
+import { ownVersion } from '../config/package.ts'
 import type { Settings } from '../config/schema.ts'
 import type { FlowOptions } from '../events.ts'
 import { FatalError, problem } from '../problem.ts'
@@ -42,7 +41,7 @@ function createProgram() {
     .option('--json', 'one JSON object a line on stdout, and nothing else')
     .option('--quiet', 'nothing but errors and warnings')
     .option('--no-color', 'no colours; also NO_COLOR')
-    .version(readVersion(), '--version', 'print the version')
+    .version(ownVersion(), '--version', 'print the version')
     .helpOption('-h, --help', 'show help')
     .helpCommand('help [COMMAND]', 'show help, of a command')
     .configureHelp({ showGlobalOptions: true })
@@ -287,11 +286,6 @@ function parsePort(text: string): number {
 function collectVersion(text: string, previous: readonly string[] | undefined): string[] {
   if (/^[^@\s]+@v[^@\s]+$/.test(text)) return [...(previous ?? []), text]
   throw new commander.InvalidArgumentError('It must be MODULE@VERSION.')
-}
-
-function readVersion(): string {
-  const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'))
-  return String(version)
 }
 
 // ---- The run itself ----

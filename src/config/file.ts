@@ -55,8 +55,9 @@ async function load(file: string): Promise<unknown> {
       return withoutSchema(JSON.parse(await readText(file)))
     case '.yaml':
     case '.yml': {
-      const { parse } = await import('yaml')
-      return withoutSchema(parse(await readText(file), { logLevel: 'error' }))
+      // Bundled, a package in the older format has nothing but its default export.
+      const { default: yaml } = await import('yaml')
+      return withoutSchema(yaml.parse(await readText(file), { logLevel: 'error' }))
     }
     case '.js':
     case '.mjs':

@@ -10,7 +10,7 @@
  * Pure. Longer than other files, as it is a table.
  */
 
-import { z } from 'zod'
+import * as z from 'zod'
 import type { ForgeName, SourceTemplate } from '../model.ts'
 import { checkModulePath } from '../module/path.ts'
 import { parseVersionRange } from '../module/version.ts'
@@ -298,7 +298,7 @@ export function configJsonSchema(): Record<string, unknown> {
 
 /** Returns the checked configuration, or the problem that names each bad key. `source` is how messages call it. */
 export function parseConfig(data: unknown, source = 'configuration'): ParsedConfig | Problem {
-  const result = schema.safeParse(data ?? {})
+  const result = schema.safeParse(data ?? {}, { jitless: true })
   if (result.success) return result.data
   const faults = result.error.issues.flatMap((issue) => describeIssue(issue, []))
   return problem('config-invalid', {}, `The ${source} is not valid: ${faults.join('; ')}.`)

@@ -1,13 +1,14 @@
 /**
- * Runs the command line as people do: compiled, as a process of its own. What
- * is compiled lies in a temporary directory, so that no test sees an old build.
+ * Runs the command line as people do: bundled, as a process of its own. The
+ * bundle lies in a temporary directory, so that no test sees an old one.
  */
 
-import { type ChildProcessByStdio, execFileSync, spawn } from 'node:child_process'
+import { type ChildProcessByStdio, spawn } from 'node:child_process'
 import { copyFileSync, symlinkSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Readable } from 'node:stream'
 import { fileURLToPath } from 'node:url'
+import { bundleCommand } from '../../scripts/build.ts'
 import { makeDirectory, makeRepository, type TestRepository } from './repo.ts'
 
 export interface Run {
@@ -25,25 +26,17 @@ export type Child = ChildProcessByStdio<null, Readable, Readable>
 
 const top = fileURLToPath(new URL('../../', import.meta.url))
 
-let compiled: string | undefined
+let bundled: string | undefined
 
-/** Returns the path of the compiled command line. */
+/** Returns the path of the command, bundled as it is shipped. */
 export function cliFile(): string {
-  if (compiled !== undefined) return compiled
+  if (bundled !== undefined) return bundled
   const dir = makeDirectory()
-  const compiler = join(top, 'node_modules/typescript/bin/tsc')
-  // Types are judged by another check.
-  const quick = ['--noCheck', ...['isolatedDeclarations', 'declaration', 'declarationMap'].flatMap(off)]
-  const project = ['-p', join(top, 'tsconfig.build.json'), '--outDir', join(dir, 'dist')]
-  execFileSync(process.execPath, [compiler, ...project, ...quick])
+  bundleCommand(join(dir, 'dist/bin'))
   copyFileSync(join(top, 'package.json'), join(dir, 'package.json'))
   for (const name of ['node_modules', 'public']) symlinkSync(join(top, name), join(dir, name), 'junction')
-  compiled = join(dir, 'dist/cli/main.js')
-  return compiled
-}
-
-function off(option: string): string[] {
-  return [`--${option}`, 'false']
+  bundled = join(dir, 'dist/bin/modpress.js')
+  return bundled
 }
 
 /** Starts the command line, away from the environment of the tests. */

@@ -1,0 +1,103 @@
+/**
+ * The bundle of the command: that it is whole, and that a run loads no more of
+ * it than it needs.
+ */
+
+import { execFileSync } from 'node:child_process'
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { builtinModules } from 'node:module'
+import { basename, dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { beforeAll, describe, expect, test } from 'vitest'
+import { cliFile, makeModule, runCli } from '../support/cli.ts'
+import { makeDirectory } from '../support/repo.ts'
+
+let bundle: string
+beforeAll(() => {
+  bundle = dirname(cliFile())
+})
+
+describe('the bundle', () => {
+  test('imports nothing but itself, Node, and the packages that are left out of it', () => {
+    const files = readdirSync(bundle).filter((name) => name.endsWith('.js'))
+    const strangers = files.flatMap((name) => {
+      const text = readFileSync(join(bundle, name), 'utf8')
+      const imports = [
+        ...text.matchAll(/(?:^|;)(?:import|export)\b[^;"'`]*"([^"]+)"|\b(?:import|require)\("([^"]+)"\)/gm),
+      ].map(([, by, called]) => by ?? called ?? '')
+      return imports.filter((each) => !files.includes(each.replace(/^\.\//, '')) && !isBuiltin(each))
+    })
+    expect([...new Set(strangers)].sort()).toEqual(['isomorphic-git', 'isomorphic-git/http/node', 'jiti'])
+  })
+
+  test('carries the licences of what it holds', () => {
+    const text = readFileSync(join(bundle, 'LICENSES.txt'), 'utf8')
+    for (const name of ['commander', 'fast-glob', 'p-limit', 'semver', 'yaml', 'zod'])
+      expect(text).toMatch(new RegExp(`^==== ${name} \\d.*: (MIT|ISC)$`, 'm'))
+  })
+
+  test('has the version and the assets of the package', async () => {
+    const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'))
+    expect((await runCli(['--version'])).stdout).toBe(`${version}\n`)
+    const { dir } = makeModule('example.com/r', 'v1.0.0')
+    await runCli(['build'], { cwd: dir })
+    const style = new URL('../../public/style.css', import.meta.url)
+    expect(readFileSync(join(dir, 'site/-/style.css'), 'utf8')).toBe(readFileSync(style, 'utf8'))
+  })
+
+  test('names places in the sources where MODPRESS_DEBUG asks for them', async () => {
+    const dir = makeDirectory()
+    const fault = join(dir, 'fault.mjs')
+    writeFileSync(fault, `process.cwd = () => { throw new Error('It is broken.') }\n`)
+    const env = { NODE_OPTIONS: `--import ${new URL(`file://${fault}`).href}` }
+    const quiet = await runCli(['plan'], { env })
+    expect(quiet.stderr).toContain('mistake in modpress: It is broken.')
+    expect(quiet.stderr).not.toMatch(/ at .*\(/)
+    const { stderr, status } = await runCli(['plan'], { env: { ...env, MODPRESS_DEBUG: '1' } })
+    expect(stderr).toMatch(/ at load .*src\/cli\/main\.ts:\d+/)
+    expect(status).toBe(2)
+  })
+})
+
+function isBuiltin(name: string): boolean {
+  return builtinModules.includes(name.replace(/^node:/, ''))
+}
+
+describe('a run loads', () => {
+  test.for([['--help'], ['build', '--help'], ['--version'], ['completion', 'bash']])(
+    'only the table of commands for %s',
+    (args) => {
+      const { packages, sources } = loaded(args)
+      expect(packages).toEqual(['commander'])
+      const own = ['cli/main.ts', 'cli/start.ts', 'config/package.ts', 'problem.ts']
+      expect(sources).toEqual(args[0] === 'completion' ? ['cli/completion.ts', ...own] : own)
+    },
+  )
+})
+
+/** Runs the command, and returns what it has loaded of packages and of our own sources. */
+function loaded(args: readonly string[], cwd = makeDirectory()): Loaded {
+  const coverage = makeDirectory()
+  const env = { ...process.env, NODE_V8_COVERAGE: coverage }
+  execFileSync(process.execPath, [cliFile(), ...args], { cwd, env, stdio: 'ignore' })
+  const urls = readdirSync(coverage).flatMap((name) => {
+    const { result } = JSON.parse(readFileSync(join(coverage, name), 'utf8'))
+    return (result as readonly { readonly url: string }[]).map(({ url }) => url)
+  })
+  const files = urls.filter((url) => url.startsWith('file:')).map((url) => fileURLToPath(url))
+  const all = files.flatMap((file) => {
+    const map = join(bundle, `${basename(file)}.map`)
+    return JSON.parse(readFileSync(map, 'utf8')).sources as readonly string[]
+  })
+  const find = (pattern: RegExp) =>
+    [...new Set(all.flatMap((source) => pattern.exec(source)?.[1] ?? []))].sort()
+  return {
+    packages: find(/.*\/node_modules\/((?:@[^/]+\/)?[^/]+)\//),
+    sources: find(/^(?!.*\/node_modules\/).*\/src\/(.+)$/),
+  }
+}
+
+interface Loaded {
+  readonly packages: readonly string[]
+  readonly sources: readonly string[]
+}
