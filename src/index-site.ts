@@ -3,61 +3,18 @@
  * missing, the assets, and the index of the manifest.
  *
  * The index of the manifest is written last. Where it and the site's own facts
- * are as they should be, so is all else, and nothing is read or written.
+ * are as they should be, so is all else, and nothing is written (current.ts).
  */
 
-import { createHash } from 'node:crypto'
-import { ownVersion, readAssets } from './config/package.ts'
+import { readAssets } from './config/package.ts'
 import type { Settings } from './config/schema.ts'
-import { formatManifestIndex } from './manifest.ts'
+import { describeManifest, describeSite } from './current.ts'
 import type { ModulePath, ModuleRecord } from './model.ts'
-import { unescapePath } from './module/escape.ts'
 import { type Problem, problem } from './problem.ts'
 import { parseRecord } from './record.ts'
 import { renderPrefixMeta, renderRootMeta } from './render/meta.ts'
 import { renderFrontPage, renderMissingPage } from './render/pages.ts'
 import { putFile, type Store } from './store/store.ts'
-
-/** The name of this format of the site, for readers of other releases. */
-const siteFormat = 1
-
-const manifestDirectory = '-/manifest'
-
-/** Returns `-/manifest.jsonl` as it should be, from the shards that are there. */
-export async function describeManifest(store: Store): Promise<string> {
-  const shards: { root: ModulePath; text: string }[] = []
-  for await (const path of store.list(manifestDirectory)) {
-    const root = unescapePath(path.slice(manifestDirectory.length + 1).replace(/\.jsonl$/, ''))
-    const file = root === undefined ? undefined : await store.get(path)
-    if (root !== undefined && file !== undefined)
-      shards.push({ root, text: Buffer.from(file.body).toString('utf8') })
-  }
-  return formatManifestIndex(shards)
-}
-
-/** Returns `-/site.json`: what readers of the site need to know, and what the front page was made by. */
-export async function describeSite(settings: Settings): Promise<string> {
-  const { url, access } = settings
-  const assets = readAssets()
-  const digest = createHash('sha256')
-  for (const { name, body } of assets) digest.update(`${name} ${body.length}\n`).update(body)
-  const site = {
-    format: siteFormat,
-    url,
-    access,
-    modpress: ownVersion(),
-    assets: digest.digest('hex').slice(0, 16),
-  }
-  return `${JSON.stringify(site)}\n`
-}
-
-/** Tells whether the index is that of the shards, by the two files that are written last. */
-export async function isIndexCurrent(store: Store, settings: Settings, manifest: string): Promise<boolean> {
-  const [index, site] = await Promise.all([store.get('-/manifest.jsonl'), store.get('-/site.json')])
-  const isSame = (file: typeof index, text: string) =>
-    file !== undefined && Buffer.from(text).equals(file.body)
-  return isSame(index, manifest) && isSame(site, await describeSite(settings))
-}
 
 /** Tells whether the index of the manifest names a root: whether its shard was there once. */
 export async function isNamed(store: Store, root: ModulePath): Promise<boolean> {
@@ -82,7 +39,7 @@ export async function indexSite(store: Store, settings: Settings): Promise<reado
   await putFile(store, '.nojekyll', '')
   await putFile(store, '404.html', renderMissingPage(settings, hostMeta))
   await putFile(store, 'index.html', renderFrontPage(records, settings, frontMeta))
-  await putFile(store, '-/site.json', await describeSite(settings))
+  await putFile(store, '-/site.json', describeSite(settings))
   return problems
 }
 

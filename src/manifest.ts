@@ -12,7 +12,6 @@
  * Pure. See product.md, "What it writes", and trust 2.3.
  */
 
-import { createHash } from 'node:crypto'
 import type { ModulePath, PublishedVersion, RefFacts } from './model.ts'
 import { escapePath } from './module/escape.ts'
 import { compareVersions } from './module/version.ts'
@@ -210,13 +209,9 @@ export function problemKey(found: Problem): string {
 
 /** Returns `-/manifest.jsonl`: a line a repository, for those who cannot list a directory. */
 export function formatManifestIndex(
-  shards: readonly { readonly root: ModulePath; readonly text: string }[],
+  shards: readonly { readonly root: ModulePath; readonly sha256: string }[],
 ): string {
-  const lines = shards.map(({ root, text }) => ({
-    root,
-    shard: shardPath(root),
-    sha256: createHash('sha256').update(text).digest('hex'),
-  }))
+  const lines = shards.map(({ root, sha256 }) => ({ root, shard: shardPath(root), sha256 }))
   return lines
     .sort(by((line) => line.root))
     .map((line) => `${JSON.stringify(line)}\n`)

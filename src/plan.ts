@@ -1,58 +1,18 @@
 /**
- * Planning compares what a repository has with what was published.
- *
- * First the refs: those that are new or have changed are to be opened, the
- * others are known from the manifest. Then the versions: what is published is
- * kept, whatever became of its tag; what is new is added.
+ * Planning compares what a repository has with what was published: what is
+ * published is kept, whatever became of its tag; what is new is added.
  *
  * Pure. See product.md, "What it writes", and trust 2.2.
  */
 
-import semver from 'semver'
-import { isVersionName, looksLikeVersion, tagPrefix } from './enumerate/tags.ts'
+import nextVersion from 'semver/functions/inc.js'
+import type { RefChanges } from './changes.ts'
+import { tagPrefix } from './enumerate/tags.ts'
 import type { Enumeration } from './enumerate.ts'
 import { type RecordedRef, type Shard, versionKey } from './manifest.ts'
-import type { ModuleVersion, PublishedVersion, Ref, RefFacts } from './model.ts'
+import type { ModuleVersion, PublishedVersion, RefFacts } from './model.ts'
 import { prereleaseOf, sortVersions } from './module/version.ts'
 import { type Problem, problem } from './problem.ts'
-
-/** What has to be opened of a repository, and what need not be. */
-export interface RefChanges {
-  /** New or changed. */
-  readonly open: readonly Ref[]
-  /** Recorded already, and still as they were. */
-  readonly known: ReadonlyMap<string, RecordedRef>
-}
-
-/**
- * Compares the refs of a repository with those of its shard. Facts that failed
- * for what is wrong with the clone, not with the commit, are looked at again.
- */
-export function diffRefs(refs: readonly Ref[], shard: Shard, branches: readonly string[] = []): RefChanges {
-  const open: Ref[] = []
-  const known = new Map<string, RecordedRef>()
-  for (const ref of refs) {
-    const recorded = shard.refs.get(ref.name)
-    const isSame = recorded !== undefined && (recorded.seen?.oid ?? recorded.facts.oid) === ref.oid
-    // A tag with the name of a branch that is configured by now is asked for more than before.
-    const isShort = recorded?.facts.mods === undefined && branches.includes(ref.name.slice(tagPrefix.length))
-    const isKnown = isSame && recorded.gone === undefined && !isRepairable(recorded.facts) && !isShort
-    if (isKnown) known.set(ref.name, recorded)
-    else open.push(ref)
-  }
-  return { open, known }
-}
-
-function isRepairable(facts: RefFacts): boolean {
-  return facts.failed?.code === 'object-missing' || facts.failed?.code === 'object-corrupt'
-}
-
-/** Tells whether a tag can matter: to a version, to a query, or to the tag lint. */
-export function isRelevantTag(name: string): boolean {
-  const short = name.slice(tagPrefix.length)
-  const rest = short.slice(short.lastIndexOf('/') + 1)
-  return rest === short || isVersionName(rest) || looksLikeVersion(rest)
-}
 
 /**
  * Returns what to record of the tags: what was opened now, and what is known.
@@ -151,6 +111,6 @@ function nextTag(shard: Shard, { path, version, codeDir = '' }: PublishedVersion
     .filter((each) => each.path === path && prereleaseOf(each.version) === '')
     .map((each) => each.version)
   const highest = sortVersions([...releases, version]).at(-1) ?? version
-  const next = semver.inc(highest.replace(/\+incompatible$/, ''), 'patch')
+  const next = nextVersion(highest.replace(/\+incompatible$/, ''), 'patch')
   return next === null ? 'the next version' : `${codeDir === '' ? '' : `${codeDir}/`}v${next}`
 }

@@ -7,6 +7,7 @@
  * `@latest` may then be another one. In the ordinary case one round is enough.
  */
 
+import { isRepairable } from './changes.ts'
 import { isProblem } from './enumerate/locate.ts'
 import type { EnumerationContext, RepositoryFacts } from './enumerate/scope.ts'
 import { type Enumeration, enumerateVersions } from './enumerate.ts'
@@ -19,7 +20,7 @@ import type { ModulePath, ModuleVersion, PublishedVersion } from './model.ts'
 import { matchesGlob } from './module/glob.ts'
 import { type Press, packVersion, withPress } from './pack.ts'
 import { planRepository } from './plan.ts'
-import { type Problem, type ProblemCode, problem } from './problem.ts'
+import { type Problem, problem } from './problem.ts'
 import { describePublished } from './published.ts'
 import { checkSitePath, type Site } from './site.ts'
 import type { OpenedSurvey, Survey } from './survey.ts'
@@ -173,7 +174,7 @@ function contextOf({ survey, versions, refusals }: Work, site: Site): Enumeratio
       const key = refusalKey({ path, version, commit })
       const old = before.get(key)
       // What was refused for a fault of the clone, or for want of git, may work by now.
-      if (old !== undefined && !isRepairable(old.problem.code)) refusals.set(key, old)
+      if (old !== undefined && !isRepairable(old.problem)) refusals.set(key, old)
       return refusals.has(key)
     },
     checkPath: (path) => (publishedPaths.has(path) ? undefined : checkSitePath(site, repository, path)),
@@ -259,11 +260,6 @@ async function packAndWrite(
 
 function refusalKey(refusal: Pick<Refusal, 'path' | 'version' | 'commit'>): string {
   return `${versionKey(refusal.path, refusal.version)} ${refusal.commit}`
-}
-
-/** Tells whether a refusal is about the clone or the reader, so that it is worth another try. */
-export function isRepairable(code: ProblemCode): boolean {
-  return code === 'object-missing' || code === 'object-corrupt' || code === 'needs-git'
 }
 
 function wantsDirectory(directories: Survey['repository']['directories'], dir: string): boolean {

@@ -4,17 +4,22 @@
  * nothing new ends here, and says again what the last run said.
  */
 
+import { hash } from 'node:crypto'
+import pLimit from 'p-limit'
+import { diffRefs, isRelevantTag, type RefChanges } from './changes.ts'
 import { isProblem } from './enumerate/locate.ts'
 import { headPrefix, isQueryName, isVersionName, looksLikeVersion, tagPrefix } from './enumerate/tags.ts'
 import { type GitLocation, locateRepository } from './git/location.ts'
 import { RepositoryError } from './git/object.ts'
 import { type RefListing, readRefs } from './git/refs.ts'
+import type { Imagined } from './imagine.ts'
 import { emptyShard, parseShard, type Shard, shardPath } from './manifest.ts'
 import type { ModulePath, Ref, Repository } from './model.ts'
-import { diffRefs, isRelevantTag, type RefChanges } from './plan.ts'
+import { hidePlaces } from './places.ts'
 import { FatalError, type Problem, type ProblemPlace, problem } from './problem.ts'
 import { type Site, settingsHash } from './site.ts'
-import type { Store } from './store/store.ts'
+import type { DirectoryStore } from './store/directory.ts'
+import type { Store, StoredFile } from './store/store.ts'
 
 /** A repository as it was found, held against what was published of it. */
 export interface Survey {
@@ -23,7 +28,8 @@ export interface Survey {
   readonly shard: Shard
   /** How the shard was found: damaged or missing ones are made again from the published files. */
   readonly shardState: 'whole' | 'missing' | 'damaged'
-  readonly shardTag: string | undefined
+  /** Of the shard's file; absent where there is none. */
+  readonly sha256?: string
   readonly settings: string
   /** What is wrong, as far as can be seen from outside. */
   readonly problems: readonly Problem[]
@@ -42,12 +48,44 @@ export interface OpenedSurvey {
   readonly heads: readonly Ref[]
 }
 
+/** What a run works on. */
+export interface Run {
+  readonly store: DirectoryStore
+  readonly site: Site
+  readonly repositories: readonly Repository[]
+  /** Roots of the settings whose repository could not be had, and why. */
+  readonly absent: readonly Problem[]
+}
+
+/** Surveys all repositories of a run. An imagined ref is taken as if it was there. */
+export async function surveyAll(run: Run, imagined?: Imagined): Promise<Survey[]> {
+  const { store, site, repositories, absent } = run
+  const limit = pLimit(16)
+  const surveys = await Promise.all(
+    repositories.map((repository) =>
+      limit(async () => {
+        const more = absent.filter((each) => each.repository === repository.root)
+        const extra = imagined?.repository === repository ? [imagined.ref] : []
+        const survey = await surveyRepository(store, site, repository, extra)
+        return {
+          ...survey,
+          problems: [...more, ...survey.problems].map((each) => hidePlaces(site.settings, each)),
+        }
+      }),
+    ),
+  )
+  const known = new Set<string>(repositories.map(({ root }) => root))
+  const others = absent.filter(({ repository }) => repository !== undefined && !known.has(repository))
+  const absentSurveys = others.map((each) => surveyAbsent(store, hidePlaces(site.settings, each)))
+  return [...surveys, ...(await Promise.all(absentSurveys))]
+}
+
 /** Surveys a repository. `extra` refs are taken as if they were there. */
-export async function surveyRepository(
+async function surveyRepository(
   store: Store,
   site: Site,
   repository: Repository,
-  extra: readonly Ref[] = [],
+  extra: readonly Ref[],
 ): Promise<Survey> {
   const [read, found] = await Promise.all([readShard(store, repository), openRepository(repository)])
   const { shard } = read
@@ -75,7 +113,7 @@ export async function surveyRepository(
 }
 
 /** Surveys a root whose repository could not be had: what is published stays, and the problem is told. */
-export async function surveyAbsent(store: Store, found: Problem): Promise<Survey> {
+async function surveyAbsent(store: Store, found: Problem): Promise<Survey> {
   const root = found.repository as ModulePath
   const repository: Repository = { root, dir: '', subdir: '', directories: {}, branches: [], commits: [] }
   const read = await readShard(store, repository)
@@ -85,11 +123,11 @@ export async function surveyAbsent(store: Store, found: Problem): Promise<Survey
 async function readShard(
   store: Store,
   repository: Repository,
-): Promise<Pick<Survey, 'shard' | 'shardState' | 'shardTag'>> {
+): Promise<Pick<Survey, 'shard' | 'shardState' | 'sha256'>> {
   const path = shardPath(repository.root)
   const file = await store.get(path)
   const empty = emptyShard(repository.root)
-  if (file === undefined) return { shard: empty, shardState: 'missing', shardTag: undefined }
+  if (file === undefined) return { shard: empty, shardState: 'missing' }
   const shard = parseShard(Buffer.from(file.body).toString('utf8'))
   if (shard === 'newer') {
     throw new FatalError(
@@ -97,7 +135,15 @@ async function readShard(
     )
   }
   const isDamaged = shard === undefined || shard.root !== repository.root
-  return { shard: isDamaged ? empty : shard, shardState: isDamaged ? 'damaged' : 'whole', shardTag: file.tag }
+  const sha256 = hashShard(file)
+  return { shard: isDamaged ? empty : shard, shardState: isDamaged ? 'damaged' : 'whole', sha256 }
+}
+
+/** Returns the hash of a shard's file, as the index of the manifest has it. */
+export function hashShard(file: StoredFile): string
+export function hashShard(file: StoredFile | undefined): string | undefined
+export function hashShard(file: StoredFile | undefined): string | undefined {
+  return file === undefined ? undefined : hash('sha256', file.body, 'hex')
 }
 
 async function openRepository(

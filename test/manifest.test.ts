@@ -139,9 +139,9 @@ describe('a shard', () => {
 })
 
 describe('formatManifestIndex', () => {
-  test('has a sorted line for each shard, with the hash of its text', () => {
-    const shards = ['example.com/b', 'example.com/A'].map((each) => ({ root: each as ModulePath, text: '' }))
+  test('has a sorted line for each shard, with its hash', () => {
     const sha256 = 'e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855'
+    const shards = ['example.com/b', 'example.com/A'].map((each) => ({ root: each as ModulePath, sha256 }))
     const want = [
       `{"root":"example.com/A","shard":"-/manifest/example.com/!a.jsonl","sha256":"${sha256}"}\n`,
       `{"root":"example.com/b","shard":"-/manifest/example.com/b.jsonl","sha256":"${sha256}"}\n`,

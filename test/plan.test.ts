@@ -1,10 +1,11 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
+import { diffRefs, isRelevantTag } from '../src/changes.ts'
 import type { EnumerationContext } from '../src/enumerate/scope.ts'
 import { enumerateVersions } from '../src/enumerate.ts'
 import { emptyShard, type RecordedRef, type Shard, versionKey } from '../src/manifest.ts'
 import type { GoModFile, ModulePath, Oid, PublishedVersion, Ref, RefFacts, Repository } from '../src/model.ts'
-import { diffRefs, isRelevantTag, mergeTags, planRepository } from '../src/plan.ts'
+import { mergeTags, planRepository } from '../src/plan.ts'
 import { describePublished } from '../src/published.ts'
 
 const root = 'example.com/r' as ModulePath

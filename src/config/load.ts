@@ -13,7 +13,6 @@ import { dirname, isAbsolute, join, relative, resolve, sep } from 'node:path'
 import { FatalError, problem } from '../problem.ts'
 import { derivedAddress, parseAddress } from './address.ts'
 import { findConfigFile, findTop, readConfigFile } from './file.ts'
-import { inferRoot } from './infer.ts'
 import {
   type Config,
   findGlob,
@@ -147,6 +146,7 @@ function withoutUndefined<T extends object>(value: T): Defined<T> {
 
 /** The clone that holds the current directory, as the one repository. */
 async function inferRepository(top: string, git: Settings['git']): Promise<RepositorySettings> {
+  const { inferRoot } = await import('./infer.ts')
   const root = await inferRoot(top, git)
   return { root, dir: top, subdir: '', directories: {}, branches: [], commits: [] }
 }

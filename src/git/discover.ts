@@ -10,7 +10,6 @@
 
 import { readFile } from 'node:fs/promises'
 import { basename, join, relative, sep } from 'node:path'
-import fastGlob from 'fast-glob'
 import pLimit from 'p-limit'
 import {
   derivedAddress,
@@ -26,7 +25,7 @@ import type { ProgressEvent } from '../events.ts'
 import type { ModulePath, Repository } from '../model.ts'
 import { isPseudoVersion } from '../module/pseudo.ts'
 import { FatalError, type Problem, problem } from '../problem.ts'
-import { openCloner } from './clone.ts'
+import type { Cloner } from './clone.ts'
 import type { Environment } from './credentials.ts'
 import { locateRepository } from './location.ts'
 
@@ -85,6 +84,7 @@ async function matchDirectories(settings: RepositorySettings): Promise<readonly 
   const { root, dir, glob, clone, web } = settings
   if (dir === undefined) return [{ root, settings }]
   if (glob === undefined) return [{ root, settings, dir }]
+  const { default: fastGlob } = await import('fast-glob')
   const matches = await fastGlob(glob, {
     cwd: dir,
     onlyDirectories: true,
@@ -140,10 +140,7 @@ async function locateAll(
   { env, onEvent, signal, branches = 'needed' }: DiscoverOptions,
 ): Promise<readonly Finding[]> {
   const remote = candidates.filter(({ dir }) => dir === undefined)
-  const cloner =
-    remote.length > 0
-      ? await openCloner(settings, { env, ...(signal === undefined ? {} : { signal }) })
-      : undefined
+  const cloner = remote.length > 0 ? await openCloner(settings, env, signal) : undefined
   const tell = (event: Omit<ProgressEvent, 'type' | 'step'>) =>
     onEvent?.({ type: 'progress', step: 'clone', ...event })
   const limit = pLimit(parallel)
@@ -181,6 +178,12 @@ const parallel = 8
 function neededBranches({ branches, defaultBranch, commits }: RepositorySettings): 'all' | readonly string[] {
   if (commits.length > 0) return 'all'
   return defaultBranch === undefined ? branches : [...branches, defaultBranch]
+}
+
+// Loaded when needed, as the matching of patterns is: most runs have neither.
+async function openCloner(settings: Settings, env: Environment, signal?: AbortSignal): Promise<Cloner> {
+  const clone = await import('./clone.ts')
+  return clone.openCloner(settings, { env, ...(signal === undefined ? {} : { signal }) })
 }
 
 async function locateClone(candidate: Candidate, dir: string): Promise<Finding> {
@@ -247,6 +250,7 @@ async function readSums({ base, repositories }: Settings): Promise<ReadonlyMap<s
     commits.flatMap((commit) => (typeof commit === 'string' ? [] : [commit.from])),
   )
   const entries = [...new Set(patterns)].map(async (pattern) => {
+    const { default: fastGlob } = await import('fast-glob')
     const files = await fastGlob(pattern, { cwd: base, absolute: true, suppressErrors: true })
     const texts = await Promise.all(files.map((file) => readFile(file, 'utf8').catch(() => '')))
     return [pattern, texts.flatMap(parseSums)] as const

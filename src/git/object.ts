@@ -83,6 +83,14 @@ export function unreadable(oid: Oid, kind: 'missing' | 'corrupt', detail: unknow
   return new ObjectError(oid, kind, message, { cause: detail })
 }
 
+/** Returns the object that a message of `unreadable` names; undefined for any other message. */
+export function unreadableObject(
+  message: string,
+): { readonly oid: Oid; readonly kind: 'missing' | 'corrupt' } | undefined {
+  const [, oid, what] = /^The object ([0-9a-f]+) is (not in the repository|damaged)\.$/.exec(message) ?? []
+  return oid === undefined ? undefined : { oid: oid as Oid, kind: what === 'damaged' ? 'corrupt' : 'missing' }
+}
+
 /** Thrown while opening: the repository cannot be read at all. The caller reports it as a problem of the root. */
 export class RepositoryError extends Error {
   override readonly name = 'RepositoryError'

@@ -73,7 +73,46 @@ describe('a run loads', () => {
       expect(sources).toEqual(args[0] === 'completion' ? ['cli/completion.ts', ...own] : own)
     },
   )
+
+  test('nothing that reads objects, writes, or asks git where there is nothing new', () => {
+    const { dir } = makeModule('example.com/r', 'v1.0.0')
+    const file = join(makeDirectory(), 'modpress.config.json')
+    writeFileSync(file, JSON.stringify({ repositories: [{ root: 'example.com/r', dir }] }))
+    const args = ['--config', file, 'build']
+    const first = loaded(args)
+    expect(first.sources).toEqual(expect.arrayContaining(writers))
+    const { packages, sources } = loaded(args)
+    expect(packages).toEqual(['commander', 'p-limit', 'yocto-queue', 'zod'])
+    expect(sources.filter((each) => writers.includes(each))).toEqual([])
+  })
+
+  test('what reads YAML and patterns where there are any', () => {
+    const { dir } = makeModule('example.com/r', 'v1.0.0')
+    const file = join(makeDirectory(), 'modpress.config.yaml')
+    writeFileSync(
+      file,
+      `repositories: [{ root: "example.com/{name}", dir: "${dirname(dir)}/${basename(dir)}*" }]`,
+    )
+    expect(loaded(['--config', file, 'build']).packages).toEqual(
+      expect.arrayContaining(['fast-glob', 'yaml']),
+    )
+  })
 })
+
+const writers = [
+  'archive.ts',
+  'derive.ts',
+  'git/facts.ts',
+  'git/native.ts',
+  'git/remote.ts',
+  'pack.ts',
+  'plan.ts',
+  'press.ts',
+  'renew.ts',
+  'render/pages.ts',
+  'store/lock.ts',
+  'write.ts',
+]
 
 /** Runs the command, and returns what it has loaded of packages and of our own sources. */
 function loaded(args: readonly string[], cwd = makeDirectory()): Loaded {
