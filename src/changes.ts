@@ -10,15 +10,15 @@
  */
 
 import { isVersionName, looksLikeVersion, tagPrefix } from './enumerate/tags.ts'
-import type { RecordedRef, Shard } from './manifest.ts'
+import { isRecordedSo, type Shard } from './manifest.ts'
 import type { Ref, RefFacts } from './model.ts'
 
 /** What has to be opened of a repository, and what need not be. */
 export interface RefChanges {
   /** New, changed, or broken. */
   readonly open: readonly Ref[]
-  /** Recorded already, and still as they were. */
-  readonly known: ReadonlyMap<string, RecordedRef>
+  /** The names of those that are recorded already, and still as they were. */
+  readonly known: ReadonlySet<string>
   /** The facts of those to open that are as they were and failed for what is wrong with the clone. */
   readonly broken: readonly RefFacts[]
 }
@@ -26,16 +26,20 @@ export interface RefChanges {
 /** Compares the refs of a repository with those of its shard. */
 export function diffRefs(refs: readonly Ref[], shard: Shard, branches: readonly string[] = []): RefChanges {
   const open: Ref[] = []
-  const known = new Map<string, RecordedRef>()
+  const known = new Set<string>()
   const broken: RefFacts[] = []
   for (const ref of refs) {
+    if (isRecordedSo(shard, ref)) {
+      known.add(ref.name)
+      continue
+    }
     const recorded = shard.refs.get(ref.name)
     const isSame = recorded !== undefined && (recorded.seen?.oid ?? recorded.facts.oid) === ref.oid
     // A tag with the name of a branch that is configured by now is asked for more than before.
     const isShort = recorded?.facts.mods === undefined && branches.includes(ref.name.slice(tagPrefix.length))
     const isStanding = isSame && recorded.gone === undefined && !isShort
     if (isStanding && !isRepairable(recorded.facts.failed)) {
-      known.set(ref.name, recorded)
+      known.add(ref.name)
     } else {
       open.push(ref)
       if (isStanding) broken.push(recorded.facts)

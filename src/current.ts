@@ -31,10 +31,10 @@ export async function isCurrent(
   if (opened === undefined) return true
   const { open, known, broken } = opened.changes
   if (open.length > broken.length || survey.settings !== shard.settings) return false
-  const isGone = (name: string) => name.startsWith('refs/') && !known.has(name)
   const standing = new Set(broken.map(({ ref }) => ref))
-  for (const [name, { gone }] of shard.refs) {
-    if (gone === undefined && isGone(name) && !standing.has(name) && !opened.location.isShallow) return false
+  for (const name of shard.refs.keys()) {
+    if (known.has(name) || !name.startsWith('refs/') || standing.has(name)) continue
+    if (shard.refs.get(name)?.gone === undefined && !opened.location.isShallow) return false
   }
   const faults = listFaults(survey)
   if (faults.length === 0) return true
@@ -46,10 +46,12 @@ export async function isCurrent(
 function listFaults({ shard, opened }: Survey): readonly Fault[] {
   const refused = shard.refusals.map((each) => each.problem).filter(isRepairable)
   const broken = (opened?.changes.broken ?? []).flatMap(({ failed }) => failed ?? [])
-  // In a shallow clone revisions are not looked for.
-  const isLookedFor = opened?.location.isShallow === false
-  const commits = isLookedFor ? [...shard.refs.values()].map(({ facts }) => facts) : []
-  const failed = commits.flatMap(({ ref, failed }) => (ref.startsWith(commitPrefix) ? (failed ?? []) : []))
+  const failed: Fault[] = []
+  for (const name of shard.refs.keys()) {
+    // In a shallow clone revisions are not looked for.
+    if (!name.startsWith(commitPrefix) || opened?.location.isShallow !== false) continue
+    failed.push(...[shard.refs.get(name)?.facts.failed ?? []].flat())
+  }
   return [...refused, ...broken, ...failed.filter(isRepairable)]
 }
 

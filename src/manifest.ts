@@ -12,7 +12,7 @@
  * Pure. See product.md, "What it writes", and trust 2.3.
  */
 
-import type { ModulePath, PublishedVersion, RefFacts } from './model.ts'
+import type { ModulePath, PublishedVersion, Ref, RefFacts } from './model.ts'
 import { escapePath } from './module/escape.ts'
 import { compareVersions } from './module/version.ts'
 import { describeProblem, isProblemCode, type Problem, problem } from './problem.ts'
@@ -124,33 +124,45 @@ function pack(found: Problem): object {
 /**
  * Reads a shard. Returns "newer" where a newer modpress wrote it, and
  * undefined where it is damaged in any way.
+ *
+ * Of a shard that is 'vouched' for, by its hash in the index of the manifest,
+ * a line about a ref or a version is read only when it is asked for: there may
+ * be ten thousands of them, and a run with nothing new asks for none.
  */
-export function parseShard(text: string): Shard | 'newer' | undefined {
+export function parseShard(text: string, trust?: 'vouched'): Shard | 'newer' | undefined {
   if (!text.endsWith('\n')) return undefined
   try {
-    return readLines(
-      text
-        .slice(0, -1)
-        .split('\n')
-        .map((line) => JSON.parse(line)),
-    )
+    return readLines(text.slice(0, -1).split('\n'), trust)
   } catch {
     return undefined
   }
 }
 
 // The lines are our own; what does not fit throws, and the shard counts as damaged.
-function readLines([head, ...lines]: readonly Json[]): Shard | 'newer' | undefined {
-  if (head === undefined || typeof head['format'] !== 'number') return undefined
+function readLines(
+  [first = '', ...lines]: readonly string[],
+  trust?: 'vouched',
+): Shard | 'newer' | undefined {
+  const head = JSON.parse(first) as Json
+  if (typeof head['format'] !== 'number') return undefined
   if (head['format'] > manifestFormat) return 'newer'
-  const refs = new Map<string, RecordedRef>()
-  const versions = new Map<string, PublishedVersion>()
+  const refs = new RefLines(readRef)
+  const versions = new Lines(readVersion)
   const refusals: Refusal[] = []
   const problems: RecordedProblem[] = []
-  for (const line of lines) {
+  for (const text of lines) {
+    const [, ref, path, version] = (trust === 'vouched' ? lineStart.exec(text) : undefined) ?? []
+    if (ref !== undefined && text.endsWith('}')) {
+      refs.add(ref, text)
+      continue
+    }
+    if (path !== undefined && version !== undefined && text.endsWith('}')) {
+      versions.add(versionKey(path, version), text)
+      continue
+    }
+    const line = JSON.parse(text) as Json
     if (typeof line['ref'] === 'string' && typeof line['oid'] === 'string') {
-      const { seen, gone, ...facts } = line as unknown as RefFacts & RecordedRef
-      refs.set(facts.ref, { facts, ...(seen && { seen }), ...(gone && { gone }) })
+      refs.add(line['ref'], readRef(line))
     } else if (typeof line['refused'] === 'string') {
       const { refused, version, commit, problem: packed } = line as unknown as Refusal & { refused: string }
       refusals.push({ path: refused, version, commit, problem: unpack(packed) })
@@ -158,8 +170,8 @@ function readLines([head, ...lines]: readonly Json[]): Shard | 'newer' | undefin
       const { stage, problem: packed } = line as unknown as RecordedProblem
       problems.push({ stage, problem: unpack(packed) })
     } else if (typeof line['h1'] === 'string' && typeof line['path'] === 'string') {
-      const version = line as unknown as PublishedVersion
-      versions.set(versionKey(version.path, version.version), version)
+      const version = readVersion(line)
+      versions.add(versionKey(version.path, version.version), version)
     } else {
       return undefined
     }
@@ -172,12 +184,103 @@ function readLines([head, ...lines]: readonly Json[]): Shard | 'newer' | undefin
     settings,
     state,
     ...(defaultHead === undefined ? {} : { defaultHead }),
-    refs,
-    versions,
+    refs: trust === 'vouched' ? refs : new Map(refs),
+    versions: trust === 'vouched' ? versions : new Map(versions),
     refusals,
     problems,
   }
 }
+
+/** How the lines begin that are not read at once. What needs an escape is none of them. */
+const lineStart = /^\{(?:"ref":"([^"\\]+)","oid":"[0-9a-f]+"|"path":"([^"\\]+)","version":"([^"\\]+)")[,}]/
+
+function readRef(line: Json): RecordedRef {
+  const { seen, gone, ...facts } = line as unknown as RefFacts & RecordedRef
+  return { facts, ...(seen && { seen }), ...(gone && { gone }) }
+}
+
+function readVersion(line: Json): PublishedVersion {
+  return line as unknown as PublishedVersion
+}
+
+/** Lines of a shard by name. Those that are still text are read when they are asked for. */
+class Lines<T extends object> implements ReadonlyMap<string, T> {
+  readonly #lines = new Map<string, T | string>()
+  readonly #read: (line: Json) => T
+
+  constructor(read: (line: Json) => T) {
+    this.#read = read
+  }
+
+  add(key: string, line: T | string): void {
+    this.#lines.set(key, line)
+  }
+
+  /** The line where it was not read yet. */
+  textOf(key: string): string | undefined {
+    const line = this.#lines.get(key)
+    return typeof line === 'string' ? line : undefined
+  }
+
+  get size(): number {
+    return this.#lines.size
+  }
+
+  has(key: string): boolean {
+    return this.#lines.has(key)
+  }
+
+  get(key: string): T | undefined {
+    const line = this.#lines.get(key)
+    if (typeof line !== 'string') return line
+    const value = this.#read(JSON.parse(line))
+    this.#lines.set(key, value)
+    return value
+  }
+
+  keys(): MapIterator<string> {
+    return this.#lines.keys()
+  }
+
+  *values(): MapIterator<T> {
+    for (const [, value] of this) yield value
+  }
+
+  *entries(): MapIterator<[string, T]> {
+    for (const key of this.#lines.keys()) {
+      const value = this.get(key)
+      if (value !== undefined) yield [key, value]
+    }
+  }
+
+  [Symbol.iterator](): MapIterator<[string, T]> {
+    return this.entries()
+  }
+
+  forEach(use: (value: T, key: string, map: ReadonlyMap<string, T>) => void): void {
+    for (const [key, value] of this) use(value, key, this)
+  }
+}
+
+class RefLines extends Lines<RecordedRef> {}
+
+/**
+ * Tells at first sight whether a ref is recorded as it is and with nothing
+ * that sets it apart: not moved, gone or failed. A false answer means nothing.
+ */
+export function isRecordedSo({ refs }: Shard, { name, oid }: Ref): boolean {
+  const text = refs instanceof RefLines ? refs.textOf(name) : undefined
+  if (
+    text === undefined ||
+    !text.startsWith(`${oid}","commit":`, refStart.length + name.length + oidStart.length)
+  )
+    return false
+  // Its go.mod files are then the last thing in the line: histories, moves and failures stand after them or instead.
+  return text.endsWith('}}}') || text.endsWith('"mods":{}}')
+}
+
+const refStart = '{"ref":"'
+const oidStart = '","oid":"'
 
 type Json = Readonly<Record<string, unknown>>
 

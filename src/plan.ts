@@ -26,9 +26,11 @@ export function mergeTags(
   scope: 'complete' | 'partial',
 ): Map<string, RecordedRef> {
   const published = new Set([...shard.versions.values()].map((version) => version.ref))
-  const merged = new Map<string, RecordedRef>(
-    [...changes.known].filter(([name]) => name.startsWith(tagPrefix)),
-  )
+  const merged = new Map<string, RecordedRef>()
+  for (const name of changes.known) {
+    const recorded = shard.refs.get(name)
+    if (recorded !== undefined && name.startsWith(tagPrefix)) merged.set(name, recorded)
+  }
   for (const facts of opened) {
     if (!facts.ref.startsWith(tagPrefix)) continue
     const before = shard.refs.get(facts.ref)

@@ -65,10 +65,18 @@ export class Reporter {
     const known = new Set(
       before.state === 'settled' ? before.problems.map((each) => problemKey(each.problem)) : [],
     )
-    const fresh = new Set(added)
-    for (const version of [...after.versions.values()].sort(byVersion)) {
-      if (!isFocused(version.ref)) continue
-      this.#version(fresh.has(version) ? 'add' : 'keep', version.path, version.version)
+    if (before === after && focus === undefined) {
+      // A shard that was read is in order, and its keys say what there is to tell.
+      for (const key of after.versions.keys()) {
+        const at = key.lastIndexOf('@')
+        this.#version('keep', key.slice(0, at), key.slice(at + 1))
+      }
+    } else {
+      const fresh = new Set(added)
+      for (const version of [...after.versions.values()].sort(byVersion)) {
+        if (!isFocused(version.ref)) continue
+        this.#version(fresh.has(version) ? 'add' : 'keep', version.path, version.version)
+      }
     }
     const refused = new Set<string>()
     for (const { problem: found } of after.problems) {

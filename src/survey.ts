@@ -61,12 +61,13 @@ export interface Run {
 export async function surveyAll(run: Run, imagined?: Imagined): Promise<Survey[]> {
   const { store, site, repositories, absent } = run
   const limit = pLimit(16)
+  const vouched = parseManifestIndex(await store.get('-/manifest.jsonl'))
   const surveys = await Promise.all(
     repositories.map((repository) =>
       limit(async () => {
         const more = absent.filter((each) => each.repository === repository.root)
         const extra = imagined?.repository === repository ? [imagined.ref] : []
-        const survey = await surveyRepository(store, site, repository, extra)
+        const survey = await surveyRepository(run, repository, extra, vouched)
         return {
           ...survey,
           problems: [...more, ...survey.problems].map((each) => hidePlaces(site.settings, each)),
@@ -76,18 +77,18 @@ export async function surveyAll(run: Run, imagined?: Imagined): Promise<Survey[]
   )
   const known = new Set<string>(repositories.map(({ root }) => root))
   const others = absent.filter(({ repository }) => repository !== undefined && !known.has(repository))
-  const absentSurveys = others.map((each) => surveyAbsent(store, hidePlaces(site.settings, each)))
+  const absentSurveys = others.map((each) => surveyAbsent(store, hidePlaces(site.settings, each), vouched))
   return [...surveys, ...(await Promise.all(absentSurveys))]
 }
 
 /** Surveys a repository. `extra` refs are taken as if they were there. */
 async function surveyRepository(
-  store: Store,
-  site: Site,
+  { store, site }: Run,
   repository: Repository,
   extra: readonly Ref[],
+  vouched: Vouched,
 ): Promise<Survey> {
-  const [read, found] = await Promise.all([readShard(store, repository), openRepository(repository)])
+  const [read, found] = await Promise.all([readShard(store, repository, vouched), openRepository(repository)])
   const { shard } = read
   const place: ProblemPlace = { repository: repository.root }
   if (isProblem(found)) {
@@ -113,30 +114,45 @@ async function surveyRepository(
 }
 
 /** Surveys a root whose repository could not be had: what is published stays, and the problem is told. */
-async function surveyAbsent(store: Store, found: Problem): Promise<Survey> {
+async function surveyAbsent(store: Store, found: Problem, vouched: Vouched): Promise<Survey> {
   const root = found.repository as ModulePath
   const repository: Repository = { root, dir: '', subdir: '', directories: {}, branches: [], commits: [] }
-  const read = await readShard(store, repository)
+  const read = await readShard(store, repository, vouched)
   return { ...read, repository, settings: read.shard.settings, problems: [found] }
 }
 
 async function readShard(
   store: Store,
   repository: Repository,
+  vouched: Vouched,
 ): Promise<Pick<Survey, 'shard' | 'shardState' | 'sha256'>> {
   const path = shardPath(repository.root)
   const file = await store.get(path)
   const empty = emptyShard(repository.root)
   if (file === undefined) return { shard: empty, shardState: 'missing' }
-  const shard = parseShard(Buffer.from(file.body).toString('utf8'))
+  const sha256 = hashShard(file)
+  const { buffer, byteOffset, length } = file.body
+  const text = Buffer.from(buffer, byteOffset, length).toString('utf8')
+  const shard = parseShard(text, vouched.get(path) === sha256 ? 'vouched' : undefined)
   if (shard === 'newer') {
     throw new FatalError(
       problem('site-newer', { repository: repository.root }, `${path} was written by a newer modpress.`),
     )
   }
   const isDamaged = shard === undefined || shard.root !== repository.root
-  const sha256 = hashShard(file)
   return { shard: isDamaged ? empty : shard, shardState: isDamaged ? 'damaged' : 'whole', sha256 }
+}
+
+/** The hashes of shards by their paths, as the index of the manifest has them. */
+type Vouched = ReadonlyMap<string, string>
+
+function parseManifestIndex(file: StoredFile | undefined): Vouched {
+  const text = file === undefined ? '' : Buffer.from(file.body).toString('utf8')
+  return new Map(
+    [...text.matchAll(/"shard":"([^"\\]+)","sha256":"([0-9a-f]+)"\}$/gm)].map(
+      ([, path = '', sha256 = '']) => [path, sha256],
+    ),
+  )
 }
 
 /** Returns the hash of a shard's file, as the index of the manifest has it. */

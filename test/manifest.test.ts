@@ -5,6 +5,7 @@ import {
   emptyShard,
   formatManifestIndex,
   formatShard,
+  isRecordedSo,
   manifestFormat,
   parseShard,
   problemKey,
@@ -44,6 +45,47 @@ describe('a shard', () => {
         })
       }),
     )
+  })
+
+  test('that is vouched for says the same, line by line as it is asked', () => {
+    fc.assert(
+      fc.property(anyShard, (shard) => {
+        const text = formatShard(shard)
+        const [strict, read] = [parseShard(text), parseShard(text, 'vouched')]
+        if (strict === undefined || strict === 'newer') throw new Error('The shard is not read.')
+        if (read === undefined || read === 'newer') throw new Error('The vouched shard is not read.')
+        expect([read.refs.size, read.versions.size]).toEqual([strict.refs.size, strict.versions.size])
+        expect([...read.versions.keys()]).toEqual([...strict.versions.keys()])
+        for (const [name, { facts, seen, gone }] of strict.refs) {
+          const isPlain = isRecordedSo(read, { name, oid: facts.oid })
+          // What is told at first sight is never wrong; the usual ref is told so.
+          const usual = seen === undefined && gone === undefined && facts.failed === undefined
+          if (isPlain) expect(usual && facts.mods !== undefined).toBe(true)
+          expect(isRecordedSo(read, { name, oid: 'f'.repeat(40) as Oid })).toBe(false)
+          expect(read.refs.get(name)).toEqual(strict.refs.get(name))
+        }
+        expect(formatShard(read)).toBe(text)
+        expect({ ...read, refs: new Map(read.refs), versions: new Map(read.versions) }).toEqual(strict)
+      }),
+    )
+  })
+
+  test('tells the usual ref at first sight', () => {
+    const oidOf = (digit: number) => `${digit}`.repeat(40) as Oid
+    const facts = { ref: 'refs/tags/v1.0.0', oid: oidOf(1), commit: oidOf(1), tree: oidOf(2), time: 7 }
+    const mods = { '': { kind: 'regular', module: root } } as const
+    const told = (more: object, recorded: object = {}) => {
+      const line = { facts: { ...facts, ...more }, ...recorded } as RecordedRef
+      const text = formatShard({ ...emptyShard(root), refs: new Map([[facts.ref, line]]) })
+      const read = parseShard(text, 'vouched')
+      return read !== 'newer' && read !== undefined && isRecordedSo(read, { name: facts.ref, oid: oidOf(1) })
+    }
+    expect([told({ mods }), told({ mods: {} })]).toEqual([true, true])
+    expect([told({}), told({ mods, merged: [] })]).toEqual([false, false])
+    expect([told({ mods }, { gone: true }), told({ mods }, { seen: { oid: oidOf(3) } })]).toEqual([
+      false,
+      false,
+    ])
   })
 
   test('has the same bytes in whatever order its content was found', () => {
