@@ -13,8 +13,10 @@ import {
 } from 'node:fs'
 import { basename, join } from 'node:path'
 import { deflateSync } from 'node:zlib'
+import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { locateRepository } from '../../src/git/location.ts'
+import { type IsomorphicOptions, openIsomorphic } from '../../src/git/isomorphic.ts'
+import { type GitLocation, locateRepository } from '../../src/git/location.ts'
 import type { ObjectError } from '../../src/git/object.ts'
 import { type GitRepository, withRepository } from '../../src/git/repository.ts'
 import type { Oid } from '../../src/model.ts'
@@ -42,11 +44,93 @@ describe('every object is read as git cat-file prints it', () => {
         git('repack', '-adfq', '--depth=50')
       },
     ],
+    [
+      'in a pack of which nearly all offsets stand in the table for 2 GiB and more',
+      (repository: TestRepository) => {
+        repository.git('repack', '-adq')
+        const [pack = ''] = packFiles(repository, '.pack')
+        rmSync(pack.replace(/pack$/, 'idx'))
+        repository.git('index-pack', '--index-version=2,0x40', pack)
+      },
+    ],
+    [
+      'with a multi-pack index',
+      ({ git }: TestRepository) => {
+        git('repack', '-dq')
+        git('multi-pack-index', 'write')
+      },
+    ],
   ] as const)('%s', async ([, pack]) => {
     const repository = makeHistory()
     pack(repository)
     repository.commit({ late: 'late' })
     await expectSame(repository)
+  })
+
+  test('whatever was committed and however it was packed', async () => {
+    const line = fc.string({ unit: 'grapheme', maxLength: 60 })
+    const change = fc.record({ file: fc.nat(3), at: fc.nat(150), lines: fc.array(line, { maxLength: 12 }) })
+    const packing = fc.record({
+      depth: fc.constantFrom(1, 3, 50, 4000),
+      byOffset: fc.boolean(),
+      level: fc.constantFrom(0, 1, 9),
+      /** After how many commits what is loose becomes a pack of its own. */
+      every: fc.integer({ min: 1, max: 6 }),
+      cacheBytes: fc.constantFrom(0, 5000, 2 ** 20),
+    })
+    const commits = fc.array(fc.array(change, { minLength: 1, maxLength: 4 }), { minLength: 3, maxLength: 8 })
+    await fc.assert(
+      fc.asyncProperty(commits, packing, async (history, { depth, byOffset, level, every, cacheBytes }) => {
+        const repository = makeRepository()
+        const { git } = repository
+        git('config', 'repack.useDeltaBaseOffset', String(byOffset))
+        git('config', 'pack.compression', String(level))
+        const files = Array.from({ length: 4 }, (_, file) =>
+          Array.from({ length: 150 }, (_, index) => `line ${index * (file + 1)}`),
+        )
+        for (const [index, changes] of history.entries()) {
+          for (const { file, at, lines } of changes) files[file]?.splice(at, lines.length, ...lines)
+          repository.commit(
+            Object.fromEntries(files.map((lines, file) => [`dir${file}/f`, lines.join('\n')])),
+          )
+          if (index % every === 0) git('repack', '-dq', `--depth=${depth}`)
+        }
+        if (every === 6) git('repack', '-adfq', `--depth=${depth}`)
+        await expectSame(repository, { cacheBytes })
+      }),
+      { numRuns: 12 },
+    )
+  })
+
+  test('while git gc moves objects from one place to another', async () => {
+    const repository = makeHistory()
+    repository.git('repack', '-dq')
+    repository.commit({ late: 'late' })
+    const all = listObjects(repository)
+    await use(repository, async (reader) => {
+      repository.git('gc', '-q')
+      expect(await reader.stat(all.map(({ oid }) => oid))).toEqual(
+        all.map(({ type, size }) => ({ type, size })),
+      )
+    })
+    repository.commit({ later: 'later' })
+    const more = listObjects(repository)
+    await use(repository, async (reader) => {
+      await reader.read(all[0]?.oid ?? ('' as Oid))
+      repository.git('gc', '-q')
+      const objects = await Promise.all(more.map(({ oid }) => reader.read(oid)))
+      expect(objects.map(({ type }) => type)).toEqual(more.map(({ type }) => type))
+    })
+  })
+
+  test('the empty tree, which git knows without having it', async () => {
+    const repository = makeRepository()
+    const oid = '4b825dc642cb6eb9a060e54bf8d69288fbee4904' as Oid
+    expect(repository.git('cat-file', '-t', oid)).toBe('tree')
+    await use(repository, async (reader) => {
+      expect(await reader.read(oid)).toMatchObject({ type: 'tree', content: new Uint8Array() })
+      expect(await reader.stat([oid])).toEqual([{ type: 'tree', size: 0 }])
+    })
   })
 
   test('in a linked worktree', async () => {
@@ -80,16 +164,57 @@ describe('every object is read as git cat-file prints it', () => {
 })
 
 describe('stream', () => {
-  test('gives the bytes of a blob in parts', async () => {
+  test.for(['loose', 'packed', 'packed as a delta'] as const)('gives a blob in parts: %s', async (where) => {
     const repository = makeRepository('--bare')
     const content = randomBytes(3 * 2 ** 20 + 7)
     const oid = repository.writeObject('blob', content)
+    const other = repository.writeObject('blob', Buffer.concat([content, Buffer.from('and more')]))
+    if (where !== 'loose') packBlobs(repository, where === 'packed' ? [oid] : [oid, other])
+    const base = repository.pipe(`${oid}\n`, 'cat-file', '--batch-check=%(deltabase)').toString().trim()
+    expect(base).toBe(where === 'packed as a delta' ? other : '0'.repeat(40))
     await use(repository, async (reader) => {
       const chunks: Uint8Array[] = []
       for await (const chunk of reader.stream(oid)) chunks.push(chunk)
       expect(chunks.length).toBeGreaterThan(1)
       expect(Buffer.concat(chunks).equals(content)).toBe(true)
+      for await (const chunk of reader.stream(oid)) {
+        expect(chunk.length).toBeGreaterThan(0)
+        break // who has enough may leave
+      }
     })
+  })
+
+  test.for(['loose', 'packed'] as const)('says at the end that a blob is damaged: %s', async (where) => {
+    const repository = makeRepository('--bare')
+    const oid = repository.writeObject('blob', randomBytes(2 ** 20))
+    if (where === 'packed') packBlobs(repository, [oid])
+    const [path = ''] = where === 'packed' ? packFiles(repository, '.pack') : [loosePath(repository, oid)]
+    const whole = readFileSync(path)
+    chmodSync(path, 0o644)
+    for (const spoil of [
+      (bytes: Buffer) => bytes.subarray(0, 2 ** 19),
+      (bytes: Buffer) => bytes.fill(7, 2 ** 19, 2 ** 19 + 9),
+      (bytes: Buffer) => bytes.fill(0, 20),
+    ]) {
+      writeFileSync(path, spoil(Buffer.from(whole)))
+      await use(repository, async (reader) => {
+        await expect(drain(reader.stream(oid))).rejects.toMatchObject({ kind: 'corrupt', oid })
+      })
+    }
+  })
+
+  test('refuses what is no blob, and what is not there', async () => {
+    const repository = makeHistory()
+    for (const pack of [() => {}, () => repository.git('gc', '-q')]) {
+      pack()
+      const tree = repository.git('rev-parse', 'HEAD^{tree}') as Oid
+      await use(repository, async (reader) => {
+        await expect(drain(reader.stream(tree))).rejects.toMatchObject({ kind: 'corrupt' })
+        for (const oid of ['f'.repeat(40), '../../config', '']) {
+          await expect(drain(reader.stream(oid as Oid))).rejects.toMatchObject({ kind: 'missing' })
+        }
+      })
+    }
   })
 })
 
@@ -218,6 +343,65 @@ describe('what is missing or damaged is said to be so (F19, F24, F25, F27)', () 
     }
   })
 
+  test('bytes changed, cut or added in a pack or its index never give another content', async () => {
+    const repository = makeHistory()
+    repository.git('repack', '-adfq', '--depth=20')
+    const all = listObjects(repository)
+    const contents = new Map(
+      await use(repository, (reader) =>
+        Promise.all(all.map(async ({ oid }) => [oid, (await reader.read(oid)).content] as const)),
+      ),
+    )
+    const paths = ['.pack', '.idx'].flatMap((suffix) => packFiles(repository, suffix))
+    const whole = new Map(paths.map((path) => [path, readFileSync(path)]))
+    for (const path of paths) chmodSync(path, 0o644)
+    const damage = fc.record({
+      path: fc.constantFrom(...paths),
+      at: fc.double({ min: 0, max: 1, noNaN: true }),
+      cut: fc.nat(40),
+      bytes: fc.uint8Array({ maxLength: 40 }),
+    })
+    await fc.assert(
+      fc.asyncProperty(fc.array(damage, { minLength: 1, maxLength: 3 }), async (damages) => {
+        for (const [path, bytes] of whole) writeFileSync(path, bytes)
+        for (const { path, at, cut, bytes } of damages) {
+          const before = readFileSync(path)
+          const start = Math.floor(at * before.length)
+          writeFileSync(path, Buffer.concat([before.subarray(0, start), bytes, before.subarray(start + cut)]))
+        }
+        await use(repository, async (reader) => {
+          await reader.stat(all.map(({ oid }) => oid))
+          for (const { oid } of all) {
+            const object = await reader.read(oid).catch((error: unknown) => error)
+            if (object instanceof Error) expect(object.name).toBe('ObjectError')
+            else expect(object).toMatchObject({ content: contents.get(oid) })
+          }
+        })
+      }),
+      { numRuns: 80 },
+    )
+  })
+
+  test('an object that is whole in another place is read from there, as git does', async () => {
+    const repository = makeRepository()
+    const content = randomBytes(2000)
+    const oid = repository.writeObject('blob', content)
+    packBlobs(repository, [oid])
+    const copies = [
+      () => packBlobs(repository, [oid, repository.writeObject('blob', 'other')]),
+      () => repository.pipe(readFileSync(packFiles(repository, '.pack')[0] ?? ''), 'unpack-objects', '-q'),
+    ]
+    const [first = ''] = packFiles(repository, '.pack')
+    copies[0]?.()
+    chmodSync(first, 0o644)
+    writeFileSync(first, readFileSync(first).fill(7, 20, 900))
+    expect(repository.pipe('', 'cat-file', 'blob', oid).equals(content)).toBe(true)
+    await use(repository, async (reader) => {
+      expect((await reader.read(oid)).content).toEqual(content)
+      expect(await reader.stat([oid])).toEqual([{ type: 'blob', size: 2000 }])
+    })
+  })
+
   test('a pack of which the end is missing gives the objects before that', async () => {
     const repository = makeHistory()
     repository.git('gc', '-q')
@@ -313,7 +497,7 @@ describe('what is missing or damaged is said to be so (F19, F24, F25, F27)', () 
 })
 
 describe('a blob that is too large to publish (F15)', () => {
-  test.for(['loose', 'packed'])('has its size told without being read: %s', async (where) => {
+  test.for(['loose', 'packed'])('is never in memory whole: %s', async (where) => {
     const repository = makeRepository()
     const size = 100 * 2 ** 20
     const oid = repository.writeObject('blob', Buffer.alloc(size))
@@ -326,6 +510,9 @@ describe('a blob that is too large to publish (F15)', () => {
     await use(repository, async (reader) => {
       const before = process.memoryUsage().rss
       expect(await reader.stat([oid])).toEqual([{ type: 'blob', size }])
+      let read = 0
+      for await (const chunk of reader.stream(oid)) read += chunk.length
+      expect(read).toBe(size)
       expect(process.memoryUsage().rss - before).toBeLessThan(50 * 2 ** 20)
     })
   })
@@ -409,11 +596,12 @@ function listObjects({ pipe }: TestRepository): readonly Listed[] {
   })
 }
 
-async function expectSame(repository: TestRepository): Promise<void> {
+async function expectSame(repository: TestRepository, options?: IsomorphicOptions): Promise<void> {
   const all = listObjects(repository)
-  expect(all.length).toBeGreaterThan(20)
+  expect(all.length).toBeGreaterThan(5)
   const printed = repository.pipe(all.map(({ oid }) => `${oid}\n`).join(''), 'cat-file', '--batch')
-  await use(repository, async (reader) => {
+  const reader = await openIsomorphic(await locate(repository), options)
+  try {
     expect(await reader.stat(all.map(({ oid }) => oid))).toEqual(
       all.map(({ type, size }) => ({ type, size })),
     )
@@ -424,13 +612,26 @@ async function expectSame(repository: TestRepository): Promise<void> {
       Buffer.from('\n'),
     ])
     expect(Buffer.concat(parts).equals(printed)).toBe(true)
-  })
+  } finally {
+    await reader.close()
+  }
 }
 
-async function use<T>({ dir }: TestRepository, work: (reader: GitRepository) => Promise<T>): Promise<T> {
+async function use<T>(repository: TestRepository, work: (reader: GitRepository) => Promise<T>): Promise<T> {
+  return withRepository(await locate(repository), 'isomorphic', work)
+}
+
+async function locate({ dir }: TestRepository): Promise<GitLocation> {
   const location = await locateRepository(dir)
   if ('code' in location) throw new Error(location.message)
-  return withRepository(location, 'isomorphic', work)
+  return location
+}
+
+/** Packs exactly these blobs, and takes away their files. */
+function packBlobs(repository: TestRepository, oids: readonly Oid[]): void {
+  const base = join(repository.gitDir, 'objects/pack/pack')
+  repository.pipe(oids.map((oid) => `${oid}\n`).join(''), 'pack-objects', '-q', '--no-reuse-delta', base)
+  for (const oid of oids) rmSync(loosePath(repository, oid), { force: true })
 }
 
 function readAll(
