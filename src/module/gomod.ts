@@ -103,6 +103,9 @@ export function goModFault(bytes: Uint8Array): string | undefined {
   const nul = bytes.indexOf(0)
   if (nul >= 0) return `NUL byte at offset ${nul}`
   const text = decode(bytes)
+  // Nearly all have the word once, and before no parenthesis: they need no second look.
+  const [, after = '', ...others] = text.split('module')
+  if (others.length === 0 && !/^\s*\(/.test(after)) return undefined
   const syntax = parseSyntax(text)
   if (syntax.error !== undefined) return undefined
   const [, second] = [...directivesOf(syntax.statements)].filter(({ verb }) => verb === 'module')

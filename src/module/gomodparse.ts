@@ -153,8 +153,12 @@ class Lexer {
     const { text } = this
     for (;;) {
       const code = text.codePointAt(this.#at)
-      if (code === undefined || !isWordCode(code) || text.startsWith('//', this.#at)) break
-      if (text.startsWith('/*', this.#at)) throw new Fault(slashStarComment, this.position())
+      if (code === undefined || !isWordCode(code)) break
+      if (code === slash) {
+        const next = text.charAt(this.#at + 1)
+        if (next === '/') break
+        if (next === '*') throw new Fault(slashStarComment, this.position())
+      }
       this.#at += code > 0xffff ? 2 : 1
     }
     if (this.#at === start.at) {
@@ -165,9 +169,16 @@ class Lexer {
   }
 }
 
+const slash = 0x2f
+
 function isWordCode(code: number): boolean {
-  return code !== 0x20 && isPrint(code) && !'()[]{},'.includes(String.fromCodePoint(code))
+  return code < 0x80 ? wordCodes[code] === 1 : isPrint(code)
 }
+
+/** Which characters of ASCII may be in a word: those that are printed, but for the blank and punctuation. */
+const wordCodes: Uint8Array = Uint8Array.from({ length: 0x80 }, (_, code) =>
+  code > 0x20 && code < 0x7f && !'()[]{},'.includes(String.fromCharCode(code)) ? 1 : 0,
+)
 
 function isEndOfLine(token: Token): boolean {
   return token.kind === 'eof' || token.kind === 'eol' || token.kind === '\n'

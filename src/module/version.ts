@@ -35,7 +35,7 @@ const semverPattern = (() => {
  * @example isSemver('1.2.3') // false: there is no "v"
  */
 export function isSemver(version: string): boolean {
-  return semverPattern.test(version)
+  return parse(version) !== undefined
 }
 
 /**
@@ -171,7 +171,20 @@ function parseComparisons(text: string): Test | undefined {
   }
 }
 
+/** Versions are compared again and again: what was parsed last is remembered. */
+const parsedVersions = new Map<string, Parsed | undefined>()
+const rememberedVersions = 10_000
+
 function parse(version: string): Parsed | undefined {
+  const known = parsedVersions.get(version)
+  if (known !== undefined || parsedVersions.has(version)) return known
+  if (parsedVersions.size >= rememberedVersions) parsedVersions.clear()
+  const parsed = parseAfresh(version)
+  parsedVersions.set(version, parsed)
+  return parsed
+}
+
+function parseAfresh(version: string): Parsed | undefined {
   const match = semverPattern.exec(version)
   if (match === null) return undefined
   const [, major = '', minor = '0', patch = '0', prerelease = '', build = ''] = match
