@@ -99,10 +99,8 @@ function headGoMod(scope: Scope, at: Coordinate, version: string | undefined): G
 /** The top without go.mod is no module of a repository whose modules lie in directories, though go would make one. */
 export function holdsModule(scope: Scope, at: Coordinate, facts: CommitFacts): boolean {
   if (at.codeDir !== scope.repository.subdir || isFile(facts.mods[at.codeDir])) return true
-  const tagged = (scope.tags.byDir.get(at.codeDir) ?? []).some(
-    (tag) => isVersionName(tag.rest) && isCommit(tag.facts),
-  )
-  return tagged || Object.keys(facts.mods).length === 0
+  // It is asked for each tag of the repository, so that it must not look at all of them.
+  return scope.tags.versionDirs.has(at.codeDir) || Object.keys(facts.mods).length === 0
 }
 
 /** The highest release among the allowed, else the highest pre-release; "+incompatible" yields to a real go.mod. */

@@ -30,6 +30,8 @@ export interface VersionTag {
 /** The tags of a repository, by what enumeration asks for. */
 export interface TagIndex {
   readonly byDir: ReadonlyMap<string, readonly VersionTag[]>
+  /** The directories for which there is a version tag that can be read. */
+  readonly versionDirs: ReadonlySet<string>
   readonly byCommit: ReadonlyMap<Oid, readonly string[]>
   readonly byName: ReadonlyMap<string, VersionTag>
 }
@@ -37,6 +39,7 @@ export interface TagIndex {
 /** Indexes the tags that point to a commit. */
 export function indexTags(tags: readonly RefFacts[]): TagIndex {
   const byDir = new Map<string, VersionTag[]>()
+  const versionDirs = new Set<string>()
   const byCommit = new Map<Oid, string[]>()
   const byName = new Map<string, VersionTag>()
   for (const facts of tags) {
@@ -44,8 +47,10 @@ export function indexTags(tags: readonly RefFacts[]): TagIndex {
     byName.set(tag.short, tag)
     if (facts.commit !== undefined) push(byCommit, facts.commit, tag.short)
     push(byDir, tag.dir, tag)
+    const isReadable = facts.failed === undefined && facts.commit !== undefined && facts.mods !== undefined
+    if (isReadable && isVersionName(tag.rest)) versionDirs.add(tag.dir)
   }
-  return { byDir, byCommit, byName }
+  return { byDir, versionDirs, byCommit, byName }
 }
 
 /** Takes the name of a tag apart. */
