@@ -1,14 +1,15 @@
 /**
  * Measures how fast modpress is, beside what does the same work:
  *
- *     npm run bench -- [REPOSITORY…] [--root ROOT]… [--rounds 5] [--versions N] [--json FILE] [--md FILE]
+ *     npm run bench -- [REPOSITORY…] [--root ROOT]… [--rounds 5] [--versions N] [--without-a] [--json FILE] [--md FILE]
  *
  * A repository is a clone or a bundle. Without any, those in the folder that
  * MODPRESS_CORPUS names are taken, or else the sample repositories of the
  * demo. The name of a file says its import path: owner__name is
  * github.com/owner/name, and go.example.com__name is go.example.com/name.
  * --root says it instead, once for each repository, in their order.
- * --versions takes only so many tags, from the newest on.
+ * --versions takes only so many tags, from the newest on. --without-a leaves out
+ * A, which of a long history takes hours.
  *
  * The programs, which scripts/bench/programs.ts describes, run in turn
  * (A P A P …, B P B P …, L P L P …), each into a new directory, after one run
@@ -29,9 +30,9 @@ import { describeMissing, findMissing } from './parts.ts'
 import { makeSamples, samplePrefix, samples } from './samples.ts'
 
 const usage =
-  'Usage: npm run bench -- [REPOSITORY…] [--root ROOT]… [--rounds 5] [--versions N] [--json FILE] [--md FILE]'
+  'Usage: npm run bench -- [REPOSITORY…] [--root ROOT]… [--rounds 5] [--versions N] [--without-a] [--json FILE] [--md FILE]'
 
-const { repositories: given, roots, rounds, versions, json, md } = readOptions()
+const { repositories: given, roots, rounds, versions, isWithoutA, json, md } = readOptions()
 const corpus = process.env['MODPRESS_CORPUS'] ?? ''
 
 const stop = new AbortController()
@@ -59,6 +60,7 @@ interface Options {
   readonly roots: readonly string[]
   readonly rounds: number
   readonly versions?: number
+  readonly isWithoutA: boolean
   readonly json?: string
   readonly md?: string
 }
@@ -68,7 +70,10 @@ function readOptions(): Options {
   try {
     const { values, positionals } = parseArgs({
       allowPositionals: true,
-      options: { root: { ...text, multiple: true }, rounds: text, versions: text, json: text, md: text },
+      options: {
+        ...{ root: { ...text, multiple: true }, rounds: text, versions: text, json: text, md: text },
+        'without-a': { type: 'boolean', default: false },
+      },
     })
     const number = (name: 'rounds' | 'versions') => {
       const value = values[name]
@@ -81,6 +86,7 @@ function readOptions(): Options {
       repositories: positionals,
       roots: values.root ?? [],
       rounds: number('rounds') ?? 5,
+      isWithoutA: values['without-a'],
       ...(limit === undefined ? {} : { versions: limit }),
       ...(values.json === undefined ? {} : { json: values.json }),
       ...(values.md === undefined ? {} : { md: values.md }),
@@ -101,7 +107,7 @@ async function measureAll(place: Place): Promise<BenchReport> {
   const sources = findSources()
 
   console.error('Compiling.')
-  const modpress = await compileModpress(place)
+  const modpress = compileModpress(place)
   const b = noGo === undefined ? await compileB(place).catch((error: Error) => error) : undefined
   stop.signal.throwIfAborted()
   if (b instanceof Error) skipped.push(`**B is SKIPPED. ${b.message}**`)
@@ -112,6 +118,7 @@ async function measureAll(place: Place): Promise<BenchReport> {
     rounds,
     modpress,
     hasGo: noGo === undefined,
+    isWithoutA,
     ...(versions === undefined ? {} : { versions }),
     ...(typeof b === 'string' ? { b } : {}),
     onStep: (line) => console.error(line),
@@ -153,6 +160,7 @@ function describeCommand(): string {
     ...roots.flatMap((root) => ['--root', root]),
     ...['--rounds', String(rounds)],
     ...(versions === undefined ? [] : ['--versions', String(versions)]),
+    ...(isWithoutA ? ['--without-a'] : []),
   ]
   const isCorpus = given.length === 0 && corpus !== ''
   return `${isCorpus ? 'MODPRESS_CORPUS=… ' : ''}npm run bench -- ${words.join(' ')}`

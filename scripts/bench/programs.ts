@@ -18,6 +18,7 @@ import { join } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import { startImportServer } from '../../test/support/goimport.ts'
 import { cloneOf } from '../../test/support/gorun.ts'
+import { bundleCommand } from '../build.ts'
 import { type Command, type RunOptions, runWell } from './measure.ts'
 
 const top = fileURLToPath(new URL('../../', import.meta.url))
@@ -68,19 +69,13 @@ export function commandIn({ dir, env }: Place, argv: readonly string[]): Command
   return { argv, cwd: join(dir, 'empty'), env }
 }
 
-/** Compiles modpress into the place, and returns the file to run: no old build is measured. */
-export async function compileModpress(place: Place): Promise<string> {
+/** Bundles modpress into the place, and returns the file to run: no old build is measured. */
+export function compileModpress(place: Place): string {
   const dir = join(place.dir, 'modpress')
-  const compiler = join(top, 'node_modules/typescript/bin/tsc')
-  const args = ['-p', join(top, 'tsconfig.build.json'), '--outDir', join(dir, 'dist'), '--noCheck']
-  const noTypes = ['isolatedDeclarations', 'declaration', 'declarationMap'].flatMap((each) => [
-    `--${each}`,
-    'false',
-  ])
-  await runWell(commandIn(place, [process.execPath, compiler, ...args, ...noTypes]), place.options)
+  bundleCommand(join(dir, 'dist/bin'))
   copyFileSync(join(top, 'package.json'), join(dir, 'package.json'))
   for (const name of ['node_modules', 'public']) symlinkSync(join(top, name), join(dir, name), 'junction')
-  return join(dir, 'dist/cli/main.js')
+  return join(dir, 'dist/bin/modpress.js')
 }
 
 /** Compiles B into the place, with the user's caches and proxy, and returns the file to run. */

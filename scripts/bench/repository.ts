@@ -49,6 +49,8 @@ export interface Bench {
   /** The compiled command line. */
   readonly modpress: string
   readonly hasGo: boolean
+  /** Whether A is left out: for histories that would take go hours. */
+  readonly isWithoutA: boolean
   /** The Go program; absent where it could not be had. */
   readonly b?: string
   readonly onStep: (line: string) => void
@@ -90,7 +92,7 @@ export async function benchRepository(bench: Bench, { root, path }: Source): Pro
     await runGit(place, 'clone', '--quiet', '--mirror', path, clone)
     // CreateFromVCS wants a directory with a ".git".
     symlinkSync(clone, join(dir, 'tree/.git'), 'junction')
-    direct = bench.hasGo ? await serveDirect(place, root, clone) : undefined
+    direct = bench.hasGo && !bench.isWithoutA ? await serveDirect(place, root, clone) : undefined
     await measureWorks({ ...bench, root, dir, clone, found, ...(direct === undefined ? {} : { direct }) })
   } catch (error) {
     place.options.signal.throwIfAborted()
@@ -101,7 +103,7 @@ export async function benchRepository(bench: Bench, { root, path }: Source): Pro
     await direct?.close()
     await rm(dir, { recursive: true, force: true })
   }
-  return { root, ...found }
+  return { root, comparedWith: bench.isWithoutA ? 'B' : 'A', ...found }
 }
 
 async function measureWorks(subject: Subject): Promise<void> {
@@ -244,7 +246,7 @@ function downloading({ found }: Subject, direct: Direct, list: Versions): Progra
 }
 
 /** B. How many of its zips have another hash is found out once. */
-function zipping({ place, dir, found }: Subject, b: string, list: Versions): Program {
+function zipping({ place, dir, found, direct }: Subject, b: string, list: Versions): Program {
   const listFile = join(dir, `versions-${list.length}.json`)
   const described = list.map(({ path, version, commit, dir: Dir = '' }) => {
     return { Path: path, Version: version, Commit: commit, Dir }
@@ -259,6 +261,8 @@ function zipping({ place, dir, found }: Subject, b: string, list: Versions): Pro
       const { stdout } = await measure(commandIn(place, [b, 'hash', listFile, out]), place.options)
       const hashes = stdout.split('\n')
       found.otherB = list.filter(({ h1 }, index) => hashes[index] !== h1).length
+      // Without A nobody else tells what the hashes should be.
+      if (direct === undefined) found.compared = list.length - found.otherB
     },
   }
 }

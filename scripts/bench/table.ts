@@ -43,6 +43,8 @@ export interface RepositoryResult {
   readonly works: readonly WorkResult[]
   /** How many hashes of modpress were compared with go's, and are the same. */
   readonly compared: number
+  /** Whose hashes they were compared with: go's own, or those that golang.org/x/mod gives of the zips of B. */
+  readonly comparedWith: 'A' | 'B'
   /** How many of the zips of B have another h1 than go's. Absent: B did not run. */
   readonly otherB?: number
   /** Why there are no numbers, or fewer than there could be. */
@@ -133,12 +135,12 @@ export function renderReport(report: BenchReport): string {
   ].join('\n')
 }
 
-function renderNotes({ root, compared, otherB, failures }: RepositoryResult): string[] {
-  const isCompared = compared === 0 ? [] : [`${root}: ${compared} of ${compared} h1 hashes are those of go.`]
+function renderNotes({ root, compared, comparedWith, otherB = 0, failures }: RepositoryResult): string[] {
+  const [all, whose] =
+    comparedWith === 'A' ? [compared, 'go'] : [compared + otherB, 'the zips of B, by golang.org/x/mod']
+  const isCompared = compared === 0 ? [] : [`${root}: ${compared} of ${all} h1 hashes are those of ${whose}.`]
   const differs =
-    otherB === undefined || otherB === 0
-      ? []
-      : [`${root}: ${otherB} zips of B have another h1 than go's: it does less than P.`]
+    otherB === 0 ? [] : [`${root}: ${otherB} zips of B have another h1 than go's: it does less than P.`]
   return [...isCompared, ...differs, ...failures.map((failure) => `**${root}: ${failure}**`)]
 }
 
