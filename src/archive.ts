@@ -163,9 +163,9 @@ export async function hashArchive(path: string): Promise<ArchiveHashes> {
   })
 }
 
-const localHeaderBytes = 30
-const directoryHeaderBytes = 46
-const endBytes = 22
+export const localHeaderBytes = 30
+export const directoryHeaderBytes = 46
+export const endBytes = 22
 const largeEndBytes = 56
 const largeLocatorBytes = 20
 const localSignature = 0x04034b50
@@ -179,8 +179,8 @@ const deflateMethod = 8
 const storeMethod = 0
 const utf8Flag = 0x800
 /** 1980-01-01 00:00, the first moment that the format knows. Bits: year - 1980, month, day; hour, minute, seconds / 2. */
-const dosDate = (1 << 5) | 1
-const dosTime = 0
+export const dosDate: number = (1 << 5) | 1
+export const dosTime = 0
 const chunkBytes = 512 * 1024
 /** From this size on data is passed on instead of being copied. */
 const passBytes = 256 * 1024

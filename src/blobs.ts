@@ -4,125 +4,286 @@
  * use it. Versions share most of their files, so that this is where the time
  * of a build goes, or does not go (speed 3 and 8).
  *
- * Memory is bounded: what is being read and deflated at once by a budget, what
- * is kept by being dropped when the last versions did not use it, and large
- * blobs never are in memory whole, but deflated into a temporary file.
+ * Blobs are read in batches, by this thread or by others (hands.ts). Memory is
+ * bounded: what is being read and deflated at once by a budget; when much is
+ * kept, what the last versions did not use is dropped, and what is too much
+ * even so lies in a temporary file. Large blobs never are in memory whole, but
+ * are deflated into that file by and by.
  */
 
-import { createHash, type Hash } from 'node:crypto'
+import { createHash } from 'node:crypto'
 import { createReadStream, createWriteStream } from 'node:fs'
-import { mkdtemp, rm } from 'node:fs/promises'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { pipeline } from 'node:stream/promises'
-import { promisify } from 'node:util'
 import zlib from 'node:zlib'
+import { type Blob, compress, deflateLevel } from './compress.ts'
 import { ObjectError } from './git/object.ts'
 import type { GitRepository } from './git/repository.ts'
 import type { Oid } from './model.ts'
 
-/** A blob as it goes into zips. */
-export interface Blob {
-  /** Of the content, in bytes. */
-  readonly size: number
-  readonly crc32: number
-  /** Of the content, in lower-case hexadecimal. */
-  readonly sha256: string
-  readonly method: 'deflate' | 'store'
-  readonly compressedSize: number
-  readonly data: Uint8Array | (() => AsyncIterable<Uint8Array>)
+/** What becomes of a batch: for each id, in their order, the blob or why it cannot be read. */
+export type Batch = readonly (Blob | ObjectError)[]
+
+/** Who reads blobs: this thread, or others too. */
+export interface BlobReader {
+  /** How many batches keep it busy. It may change while it works. */
+  readonly lanes: number
+  read(oids: readonly Oid[]): Promise<Batch>
 }
-
-const deflate = promisify<Uint8Array, zlib.ZlibOptions, Buffer>(zlib.deflateRaw)
-/** The level is part of the bytes of every zip that was published: it never changes. */
-const level = 6
-
-/** Up to this size the way to another thread and back costs more than deflating does. */
-const smallBytes = 16 * 2 ** 10
 
 export interface BlobsOptions {
+  /** Who reads small blobs. @default this thread, from the repository */
+  readonly reader?: BlobReader
   /** Larger blobs are deflated into a file. @default 4 MiB */
   readonly largeBytes?: number
-  /** How much content may be in memory undeflated at a time. @default 48 MiB */
+  /** How much content may be in memory undeflated at a time. @default 16 MiB */
   readonly budgetBytes?: number
-  /** After how many versions without use a blob is dropped. @default 8 */
-  readonly keepVersions?: number
+  /** From how many deflated bytes on blobs are dropped that are not in use. Four times as many never are in memory. @default 16 MiB */
+  readonly keepBytes?: number
 }
 
-interface Entry {
-  readonly blob: Promise<Blob>
-  lastUse: number
+/** A blob of the repository, as far as it is known. All files that hold it share it. */
+export interface Slot {
+  readonly oid: Oid
+  /** Of the content, in bytes; undefined where it is missing or damaged, and before it was measured. */
+  readonly size: number | undefined
+  /** Whether another content stands in the place of the blob's own. */
+  readonly isConverted: boolean
 }
+
+class OwnSlot implements Slot {
+  readonly key: string
+  readonly oid: Oid
+  size: number | undefined
+  readonly isConverted: boolean
+  isMeasured = false
+  /** A content that stands in the place of the blob's own. */
+  readonly content: Uint8Array | undefined
+  blob: Blob | Promise<Blob> | undefined
+  lastUse = 0
+
+  constructor(key: string, oid: Oid, content?: Uint8Array) {
+    this.key = key
+    this.oid = oid
+    this.content = content
+    this.isConverted = content !== undefined
+    if (content === undefined) return
+    this.size = content.length
+    this.isMeasured = true
+  }
+}
+
+interface Waiting {
+  readonly slot: OwnSlot
+  readonly resolve: (blob: Blob) => void
+  readonly reject: (error: unknown) => void
+}
+
+/** What so many versions did not use is dropped first. No more of them may be worked on at once. */
+const recentVersions = 32
+
+/** Batches are this large: the way to another thread is then nothing beside the work, and all soon have some. */
+const batchBlobs = 64
+const batchBytes = 256 * 2 ** 10
 
 export class Blobs {
   readonly #repository: GitRepository
-  readonly #entries = new Map<string, Entry>()
-  readonly #budget: Budget
+  readonly #reader: BlobReader
+  readonly #slots = new Map<string, OwnSlot>()
   readonly #largeBytes: number
-  readonly #keepVersions: number
+  readonly #budgetBytes: number
+  readonly #keepBytes: number
+  #queue: Waiting[] = []
+  /** Batches that are being read, and what they may hold in memory. */
+  #running = 0
+  #usedBytes = 0
   #spool: Promise<string> | undefined
   #spooled = 0
+  /** How many deflated bytes the slots hold in memory. */
+  #keptBytes = 0
   #clock = 0
+  #lastDrop = 0
 
   constructor(repository: GitRepository, options: BlobsOptions = {}) {
     this.#repository = repository
-    this.#budget = new Budget(options.budgetBytes ?? 48 * 2 ** 20)
+    this.#reader = options.reader ?? readerHere(repository)
+    this.#budgetBytes = options.budgetBytes ?? 16 * 2 ** 20
     this.#largeBytes = options.largeBytes ?? 4 * 2 ** 20
-    this.#keepVersions = options.keepVersions ?? 8
+    this.#keepBytes = options.keepBytes ?? 16 * 2 ** 20
   }
 
-  /** Starts the next version: what the last ones did not use is dropped. */
+  /** Starts the next version. Where much is kept, what the last ones did not use is dropped. */
   nextVersion(): void {
     this.#clock++
-    if (this.#clock % this.#keepVersions !== 0) return
-    for (const [key, entry] of this.#entries) {
-      if (entry.lastUse < this.#clock - this.#keepVersions) this.#entries.delete(key)
+    if (this.#keptBytes < this.#keepBytes || this.#clock < this.#lastDrop + recentVersions) return
+    this.#lastDrop = this.#clock
+    const oldest = this.#clock - recentVersions
+    for (const [key, slot] of this.#slots) {
+      const { blob, lastUse } = slot
+      if (lastUse >= oldest || blob instanceof Promise) continue
+      if (blob?.data instanceof Uint8Array) this.#keptBytes -= blob.data.length
+      slot.blob = undefined
+      // Lists of files may hold the slot for longer than its bytes are worth keeping.
+      if (lastUse < oldest - 4 * recentVersions) this.#slots.delete(key)
     }
   }
 
-  /** Returns a blob of the repository, whose size is known from `stat`. Throws ObjectError. */
-  load(oid: Oid, size: number): Promise<Blob> {
-    return this.#once(oid, () =>
-      size > this.#largeBytes
-        ? this.#budget.lend(this.#largeBytes, () => this.#loadLarge(oid))
-        : this.#loadSmall(oid, size),
-    )
+  /** Returns the slot of a blob. Nothing is read for that. */
+  slot(oid: Oid): Slot {
+    return this.#slot(oid, () => new OwnSlot(oid, oid))
   }
 
-  /** Returns a blob with content that is not stored so in the repository. `key` stands for the content. */
-  convert(key: string, content: Uint8Array): Promise<Blob> {
-    return this.#once(key, () => this.#budget.lend(content.length, () => compress(content)))
+  /** Returns the slot of a content that is not stored so in the repository. `key` stands for the content. */
+  converted(oid: Oid, key: string, content: Uint8Array): Slot {
+    return this.#slot(key, () => new OwnSlot(key, oid, content))
+  }
+
+  #slot(key: string, make: () => OwnSlot): OwnSlot {
+    const slot = this.#slots.get(key) ?? make()
+    slot.lastUse = this.#clock
+    this.#slots.set(key, slot)
+    return slot
+  }
+
+  /** Finds out the sizes of blobs, without reading them. */
+  async measure(slots: readonly Slot[]): Promise<void> {
+    const fresh = new Set((slots as readonly OwnSlot[]).filter((slot) => !slot.isMeasured))
+    if (fresh.size === 0) return
+    const list = [...fresh]
+    const stats = await this.#repository.stat(list.map(({ oid }) => oid))
+    for (const [index, slot] of list.entries()) {
+      slot.size = stats[index]?.size
+      slot.isMeasured = true
+    }
+  }
+
+  /**
+   * Returns the blobs of measured slots, in their order. Throws the ObjectError of the first that cannot be read,
+   * once all are done with.
+   */
+  async load(slots: readonly Slot[]): Promise<readonly Blob[]> {
+    const blobs: Blob[] = new Array(slots.length)
+    const pending: { readonly index: number; readonly blob: Promise<Blob> }[] = []
+    for (let index = 0; index < slots.length; index++) {
+      const slot = slots[index] as OwnSlot
+      slot.lastUse = this.#clock
+      if (slot.blob === undefined) slot.blob = this.#read(slot)
+      if (slot.blob instanceof Promise) pending.push({ index, blob: slot.blob })
+      else blobs[index] = slot.blob
+    }
+    if (pending.length === 0) return blobs
+    this.#pump()
+    const results = await Promise.allSettled(pending.map(({ blob }) => blob))
+    for (const [at, result] of results.entries()) {
+      if (result.status === 'rejected') throw result.reason
+      blobs[pending[at]?.index ?? 0] = result.value
+    }
+    return blobs
   }
 
   /** Removes what large blobs left in the temporary directory. */
   async close(): Promise<void> {
-    this.#entries.clear()
+    this.#slots.clear()
     if (this.#spool !== undefined) await rm(await this.#spool, { recursive: true, force: true })
   }
 
-  #once(key: string, make: () => Promise<Blob>): Promise<Blob> {
-    const known = this.#entries.get(key)
-    if (known !== undefined) {
-      known.lastUse = this.#clock
-      return known.blob
-    }
-    const blob = make()
-    blob.catch(() => {}) // whoever asked is told; a version that failed for another reason does not ask
-    this.#entries.set(key, { blob, lastUse: this.#clock })
+  #read(slot: OwnSlot): Promise<Blob> {
+    if (!this.#slots.has(slot.key)) this.#slots.set(slot.key, slot)
+    const blob = new Promise<Blob>((resolve, reject) => {
+      this.#queue.push({ slot, resolve, reject })
+    })
+    blob.then(
+      (value) => {
+        if (slot.blob === blob) slot.blob = value
+      },
+      () => {}, // whoever asked is told; a version that failed for another reason does not ask
+    )
     return blob
   }
 
-  #loadSmall(oid: Oid, size: number): Promise<Blob> {
-    return this.#budget.lend(size, async () => {
-      const { type, content } = await this.#repository.read(oid)
-      if (type !== 'blob') throw new ObjectError(oid, 'corrupt', `${oid} should be a file, and is a ${type}.`)
-      return compress(content)
-    })
+  /** Hands out the queue in batches, as far as the reader and the budget go. */
+  #pump(): void {
+    while (this.#queue.length > 0 && this.#running < Math.max(1, this.#reader.lanes)) {
+      const batch = this.#takeBatch()
+      if (batch.length === 0) return
+      const bytes = batch.reduce((sum, { slot }) => sum + this.#costOf(slot), 0)
+      this.#running++
+      this.#usedBytes += bytes
+      this.#run(batch)
+        .catch((error) => {
+          for (const { reject } of batch) reject(error)
+        })
+        .finally(() => {
+          this.#running--
+          this.#usedBytes -= bytes
+          this.#pump()
+        })
+    }
   }
 
-  async #loadLarge(oid: Oid): Promise<Blob> {
+  /** Takes as many as are a batch and the budget allows. One may always go. */
+  #takeBatch(): Waiting[] {
+    let [bytes, count] = [0, 0]
+    for (const { slot } of this.#queue) {
+      const cost = this.#costOf(slot)
+      if (this.#usedBytes + bytes + cost > this.#budgetBytes && this.#usedBytes + count > 0) break
+      const isAlone = slot.content !== undefined || this.#isLarge(slot)
+      if (count > 0 && (isAlone || count === batchBlobs || bytes + cost > batchBytes)) break
+      count++
+      bytes += cost
+      if (isAlone) break
+    }
+    return this.#queue.splice(0, count)
+  }
+
+  #costOf({ size = 0 }: OwnSlot): number {
+    return Math.min(size, this.#largeBytes)
+  }
+
+  #isLarge({ size = 0 }: OwnSlot): boolean {
+    return size > this.#largeBytes
+  }
+
+  async #run(batch: readonly Waiting[]): Promise<void> {
+    const [first] = batch
+    if (first === undefined) return
+    const { slot } = first
+    if (slot.content !== undefined) {
+      first.resolve(await this.#keep(compress(slot.content)))
+    } else if (this.#isLarge(slot)) {
+      first.resolve(await this.#readLarge(slot.oid))
+    } else {
+      const results = await this.#reader.read(batch.map(({ slot: { oid } }) => oid))
+      for (const [index, { resolve, reject }] of batch.entries()) {
+        const result = results[index] ?? new Error('A blob of a batch was not read.')
+        if (result instanceof Error) reject(result)
+        else resolve(await this.#keep(result))
+      }
+    }
+  }
+
+  /** Counts what is in memory; what would be too much goes into the file. */
+  async #keep(blob: Blob): Promise<Blob> {
+    const { data } = blob
+    if (!(data instanceof Uint8Array)) return blob
+    if (this.#keptBytes + data.length <= 4 * this.#keepBytes) {
+      this.#keptBytes += data.length
+      return blob
+    }
+    const file = await this.#nextFile()
+    await writeFile(file, data)
+    return { ...blob, data: () => createReadStream(file) }
+  }
+
+  async #nextFile(): Promise<string> {
     this.#spool ??= mkdtemp(join(tmpdir(), 'modpress-'))
-    const file = join(await this.#spool, String(this.#spooled++))
+    return join(await this.#spool, String(this.#spooled++))
+  }
+
+  async #readLarge(oid: Oid): Promise<Blob> {
+    const file = await this.#nextFile()
     const hash = createHash('sha256')
     let [size, crc32, compressedSize] = [0, 0, 0]
     const repository = this.#repository
@@ -140,59 +301,25 @@ export class Blobs {
         yield chunk
       }
     }
-    await pipeline(content, zlib.createDeflateRaw({ level }), measure, createWriteStream(file))
+    const deflate = zlib.createDeflateRaw({ level: deflateLevel })
+    await pipeline(content, deflate, measure, createWriteStream(file))
     const data = () => createReadStream(file, { highWaterMark: 2 ** 18 })
-    return { size, crc32, sha256: finish(hash), method: 'deflate', compressedSize, data }
+    return { size, crc32, sha256: hash.digest('hex'), method: 'deflate', compressedSize, data }
   }
 }
 
-async function compress(content: Uint8Array): Promise<Blob> {
-  const sha256 = finish(createHash('sha256').update(content))
-  const crc32 = zlib.crc32(content)
-  const isSmall = content.length <= smallBytes
-  const deflated = isSmall ? zlib.deflateRawSync(content, { level }) : await deflate(content, { level })
-  const isSmaller = deflated.length < content.length
-  // A copy: what is kept must not hold on to the buffer that git's output was read into.
-  const data = isSmaller ? deflated : Uint8Array.from(content)
-  const method = isSmaller ? 'deflate' : 'store'
-  return { size: content.length, crc32, sha256, method, compressedSize: data.length, data }
+/** Reads by this thread. The next batch is asked for while one is worked on. */
+export function readerHere(repository: Pick<GitRepository, 'read'>): BlobReader {
+  return { lanes: 2, read: (oids) => Promise.all(oids.map((oid) => readBlob(repository, oid))) }
 }
 
-function finish(hash: Hash): string {
-  return hash.digest('hex')
-}
-
-/** Lends out a number of bytes. Who wants more than is there waits for his turn; one may always go. */
-class Budget {
-  #free: number
-  readonly #all: number
-  readonly #waiting: { readonly bytes: number; readonly start: () => void }[] = []
-
-  constructor(bytes: number) {
-    this.#all = bytes
-    this.#free = bytes
-  }
-
-  async lend<T>(wanted: number, use: () => Promise<T>): Promise<T> {
-    const bytes = Math.min(wanted, this.#all)
-    if (this.#waiting.length > 0 || bytes > this.#free) {
-      await new Promise<void>((start) => this.#waiting.push({ bytes, start }))
-    } else {
-      this.#free -= bytes
-    }
-    try {
-      return await use()
-    } finally {
-      this.#free += bytes
-      for (
-        let next = this.#waiting[0];
-        next !== undefined && next.bytes <= this.#free;
-        next = this.#waiting[0]
-      ) {
-        this.#waiting.shift()
-        this.#free -= next.bytes
-        next.start()
-      }
-    }
+async function readBlob(repository: Pick<GitRepository, 'read'>, oid: Oid): Promise<Blob | ObjectError> {
+  try {
+    const { type, content } = await repository.read(oid)
+    if (type === 'blob') return compress(content)
+    return new ObjectError(oid, 'corrupt', `${oid} should be a file, and is a ${type}.`)
+  } catch (error) {
+    if (error instanceof ObjectError) return error
+    throw error
   }
 }

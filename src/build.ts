@@ -19,8 +19,6 @@ import type { Settings } from './config/schema.ts'
 import { isCurrent, isIndexed } from './current.ts'
 import type { FlowOptions } from './events.ts'
 import { discoverRepositories } from './git/discover.ts'
-import type { Imagined } from './imagine.ts'
-import type { Pressed } from './press.ts'
 import { FatalError, problem } from './problem.ts'
 import { type FailOn, type Report, Reporter } from './report.ts'
 import { type DirectoryStore, openDirectoryStore } from './store/directory.ts'
@@ -53,10 +51,8 @@ export async function build(settings: Settings, options: BuildOptions = {}): Pro
     return reporter.finish()
   }
 
-  // Git is looked for while the rest is loaded and the site is locked.
-  const reader = findReader(settings)
   const { renewSite } = await import('./renew.ts')
-  const { pressed, damaged } = await renewSite(run, { ...options, acceptMoved, index, reader })
+  const { pressed, damaged } = await renewSite(run, { ...options, acceptMoved, index })
   for (const each of pressed) reporter.tell(each.survey.shard, each.shard, each.added, each.survey)
   reporter.notice(damaged)
   return reporter.finish()
@@ -71,11 +67,16 @@ export interface PlanOptions extends FlowOptions, Pick<BuildOptions, 'env' | 'fa
 export async function plan(settings: Settings, options: PlanOptions = {}): Promise<Report> {
   const reporter = new Reporter('plan', settings, options)
   const store = await openDirectoryStore(settings.output)
-  const run = await discover(settings, store, options)
-  const imagined = options.as === undefined ? undefined : await imagine(run, options.as)
+  // The revision of a tag that is not there yet may be on any branch.
+  const branches = options.as === undefined ? 'needed' : 'all'
+  const run = await discover(settings, store, { ...options, branches })
+  const { imagineTag, tryRepository } = await import('./renew.ts')
+  const imagined = options.as && (await imagineTag(run.repositories, settings.git, options.as))
   for (const survey of await surveyAll(run, imagined)) {
     const isDone = imagined === undefined && (await isCurrent(survey, settings.git))
-    const { shard, added } = isDone ? { shard: survey.shard, added: [] } : await tryOut(run, survey, options)
+    const { shard, added } = isDone
+      ? { shard: survey.shard, added: [] }
+      : await tryRepository(run, survey, options)
     reporter.tell(survey.shard, shard, added, survey, imagined?.ref.name)
   }
   return reporter.finish()
@@ -95,7 +96,7 @@ export async function index(settings: Settings, options: FlowOptions = {}): Prom
 async function discover(
   settings: Settings,
   store: DirectoryStore,
-  options: FlowOptions & Pick<BuildOptions, 'env'>,
+  options: FlowOptions & Pick<BuildOptions, 'env'> & { readonly branches?: 'needed' | 'all' },
 ): Promise<Run> {
   const { repositories, problems } = await discoverRepositories(settings, {
     ...options,
@@ -113,25 +114,6 @@ async function areCurrent(
 ): Promise<boolean> {
   for (const survey of surveys) if (!(await isCurrent(survey, git, acceptMoved))) return false
   return true
-}
-
-async function findReader({ git }: Settings): Promise<'native' | 'isomorphic'> {
-  const { chooseReader } = await import('./git/remote.ts')
-  return chooseReader(git)
-}
-
-async function imagine(run: Run, as: NonNullable<PlanOptions['as']>): Promise<Imagined> {
-  const reader = await findReader(run.site.settings)
-  const { imagineTag } = await import('./imagine.ts')
-  return imagineTag(run.repositories, reader, as)
-}
-
-/** Works through a repository as a build would, but for the writing. */
-async function tryOut({ site }: Run, survey: Survey, options: PlanOptions): Promise<Pressed> {
-  const reader = findReader(site.settings)
-  const [{ pressRepository }, { planSink }] = await Promise.all([import('./press.ts'), import('./write.ts')])
-  const press = { ...options, reader: await reader, jobs: site.settings.jobs }
-  return pressRepository(survey, site, planSink(), press)
 }
 
 function checkAcceptMoved(surveys: readonly Survey[], keys: readonly string[]): void {

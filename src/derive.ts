@@ -10,6 +10,7 @@
  */
 
 import { readArchive } from './archive.ts'
+import { eachOf } from './each.ts'
 import { retractedBy } from './enumerate/latest.ts'
 import { headPrefix } from './enumerate/tags.ts'
 import type { ModuleEnumeration } from './enumerate.ts'
@@ -54,13 +55,16 @@ export async function deriveRepository(
   const modules = describeModules(repository, pressed)
   const meta = renderRootMeta({ ...metaOf(repository, pressed.shard), ...urlOf(site) })
   const paths = new Set<string>(modules.map((module) => module.path))
-  for (const module of modules) await deriveModule(store, site, module, paths, meta, mode)
+  await eachOf(modules, modulesAtOnce, (module) => deriveModule(store, site, module, paths, meta, mode))
   const rootDirectory = pageDirectory(repository.root, site.settings.prefix)
   if (paths.size > 0 && !paths.has(repository.root) && rootDirectory !== '') {
     const page = renderRootPage(repository.root, [...paths].sort(), site.settings, meta)
     await putFile(store, pageFile(rootDirectory), page)
   }
 }
+
+/** Modules have no file in common. */
+const modulesAtOnce = 4
 
 function urlOf(site: Site): { readonly url?: string } {
   const { url } = site.settings
@@ -216,25 +220,27 @@ async function writePages(
 ): Promise<void> {
   const { prefix } = site.settings
   const known = new Set(before?.versions.map((version) => version.version))
+  const pages: { readonly path: string; readonly render: () => string }[] = []
   for (const version of record.versions) {
     if (known.has(version.version)) continue
-    const page = renderVersionPage(record, version, site.settings, meta)
-    await putFile(store, pageFile(versionDirectory(record, version, site.settings)), page)
+    const path = pageFile(versionDirectory(record, version, site.settings))
+    pages.push({ path, render: () => renderVersionPage(record, version, site.settings, meta) })
   }
   for (const path of record.packages) {
     // The module's page beats the package's, and a page below another root is that root's.
     if (path === record.path || modules.has(path) || ownerOf(site.roots, path) !== record.repository.root)
       continue
-    await putFile(
-      store,
-      pageFile(pageDirectory(path, prefix)),
-      renderPackagePage(record, path, site.settings, meta),
-    )
+    const render = () => renderPackagePage(record, path, site.settings, meta)
+    pages.push({ path: pageFile(pageDirectory(path, prefix)), render })
   }
+  await eachOf(pages, pagesAtOnce, async ({ path, render }) => putFile(store, path, render()))
   const directory = pageDirectory(record.path, prefix)
   if (directory !== '')
     await putFile(store, pageFile(directory), renderModulePage(record, site.settings, meta))
 }
+
+/** While one waits for the disk, others are rendered. */
+const pagesAtOnce = 16
 
 /** Returns the import paths of the packages in the latest version, from the names in its zip. */
 async function findPackages(store: DirectoryStore, draft: Draft): Promise<string[]> {

@@ -41,16 +41,12 @@ export async function areStanding(
     for (const oid of of('corrupt')) if (!(await isDamaged(repository, oid))) return false
     return true
   }
-  // Where git is not there, to start it and to ask for it cost the same.
-  for (const reader of git === 'auto' ? (['native', 'isomorphic'] as const) : [git]) {
-    try {
-      return await withRepository(location, reader, check)
-    } catch (error) {
-      if (!(error instanceof RepositoryError)) throw error
-      if (error.code !== 'needs-git') return false
-    }
+  try {
+    return await withRepository(location, git, check)
+  } catch (error) {
+    if (error instanceof RepositoryError) return false
+    throw error
   }
-  return false
 }
 
 /** Of larger objects only the attempt itself tells: they are not read whole. */

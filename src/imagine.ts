@@ -8,7 +8,7 @@ import { tagPrefix } from './enumerate/tags.ts'
 import { findRevision } from './git/commits.ts'
 import { locateRepository } from './git/location.ts'
 import { readRefs } from './git/refs.ts'
-import { withRepository } from './git/repository.ts'
+import { type WantedReader, withRepository } from './git/repository.ts'
 import type { Ref, Repository } from './model.ts'
 import { FatalError, problem } from './problem.ts'
 
@@ -20,7 +20,7 @@ export interface Imagined {
 /** Returns the tag as it would be. Throws a FatalError where there is not one repository, or no such revision. */
 export async function imagineTag(
   repositories: readonly Repository[],
-  reader: 'native' | 'isomorphic',
+  reader: WantedReader,
   { tag, revision = 'HEAD' }: { readonly tag: string; readonly revision?: string },
 ): Promise<Imagined> {
   const [repository, another] = repositories

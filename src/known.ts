@@ -41,43 +41,42 @@ export async function readFacts(
 ): Promise<KnownFacts> {
   const { changes, location } = opened
   const { shard } = survey
-  options.onEvent?.({
-    type: 'progress',
-    step: 'read',
-    repository: survey.repository.root,
-    total: changes.open.length,
-  })
-  const facts = await Promise.all(
-    changes.open.map((ref) => reader.read(ref, depthOf(ref.name, survey.repository.branches))),
-  )
+  const { root, branches } = survey.repository
+  const facts: RefFacts[] = []
+  do {
+    const progress = { repository: root, done: facts.length, total: changes.open.length }
+    options.onEvent?.({ type: 'progress', step: 'read', ...progress })
+    const some = changes.open.slice(facts.length, facts.length + refsAtOnce)
+    facts.push(...(await Promise.all(some.map((ref) => reader.read(ref, depthOf(ref.name, branches))))))
+  } while (facts.length < changes.open.length)
   const tags = mergeTags(facts, changes, shard, location.isShallow ? 'partial' : 'complete')
   const { commits, problems } = await findCommits(survey.repository, opened, shard, repository, reader)
 
   const allTags = [...tags.values()].map((recorded) => recorded.facts)
   const hasNewBase = facts.some((each) => isBaseTag(each.ref)) || tags.size < countTags(shard)
-  const complete = async (each: RefFacts): Promise<RefFacts> => {
-    if (location.isShallow || (each.merged !== undefined && !hasNewBase)) return each
-    return reader.addMerged(each, allTags)
-  }
-  for (const [name, recorded] of tags) {
-    if (!needsHistory(recorded.facts)) continue
-    tags.set(name, { ...recorded, facts: await complete(recorded.facts) })
-  }
-  const heads = opened.heads.map(
-    (ref) => facts.find((each) => each.ref === ref.name) ?? shard.refs.get(ref.name)?.facts,
+  const needsWalk = (each: RefFacts) =>
+    !location.isShallow && (each.merged === undefined || hasNewBase) && each.failed === undefined
+  const heads = opened.heads.flatMap(
+    (ref) => facts.find((each) => each.ref === ref.name) ?? shard.refs.get(ref.name)?.facts ?? [],
   )
   const recordedHeads = location.isShallow
     ? [...shard.refs.values()]
         .map((recorded) => recorded.facts)
         .filter((each) => each.ref.startsWith(headPrefix))
     : []
-  return {
-    tags,
-    heads: await Promise.all([...heads.filter((each) => each !== undefined), ...recordedHeads].map(complete)),
-    commits: await Promise.all(commits.map(complete)),
-    problems,
+  const queried = allTags.filter(needsHistory)
+  const walked = [...queried, ...heads, ...commits].filter(needsWalk)
+  const merged = new Map((await reader.addMerged(walked, allTags)).map((each) => [each.ref, each]))
+  const complete = (each: RefFacts): RefFacts => merged.get(each.ref) ?? each
+  for (const { ref } of queried) {
+    const recorded = tags.get(ref)
+    if (recorded !== undefined) tags.set(ref, { ...recorded, facts: complete(recorded.facts) })
   }
+  return { tags, heads: [...heads, ...recordedHeads].map(complete), commits: commits.map(complete), problems }
 }
+
+/** So many keep git busy, and do not hold much in memory. */
+const refsAtOnce = 500
 
 function depthOf(ref: string, branches: readonly string[]): 'tag' | 'all' | 'none' {
   if (isVersionTag(ref)) return 'tag'

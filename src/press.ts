@@ -8,17 +8,19 @@
  */
 
 import { isRepairable } from './changes.ts'
+import { eachOf } from './each.ts'
 import { isProblem } from './enumerate/locate.ts'
 import type { EnumerationContext, RepositoryFacts } from './enumerate/scope.ts'
 import { type Enumeration, enumerateVersions } from './enumerate.ts'
 import type { FlowOptions } from './events.ts'
 import { ObjectError, RepositoryError } from './git/object.ts'
-import { withRepository } from './git/repository.ts'
+import { type WantedReader, withRepository } from './git/repository.ts'
+import type { Hands } from './hands.ts'
 import { failedRefs, type KnownFacts, readFacts, recordRefs } from './known.ts'
 import { distinctProblems, type Refusal, type Shard, versionKey } from './manifest.ts'
 import type { ModulePath, ModuleVersion, PublishedVersion } from './model.ts'
 import { matchesGlob } from './module/glob.ts'
-import { type Press, packVersion, withPress } from './pack.ts'
+import { type Press, packVersion, takeRoom, withPress } from './pack.ts'
 import { planRepository } from './plan.ts'
 import { type Problem, problem } from './problem.ts'
 import { describePublished } from './published.ts'
@@ -48,10 +50,16 @@ export interface VersionSink {
 type PackedFiles = Exclude<Awaited<ReturnType<typeof packVersion>>, Problem>
 
 export interface PressOptions extends FlowOptions {
-  readonly reader: 'native' | 'isomorphic'
-  /** How many versions are packed at a time. */
-  readonly jobs: number
+  readonly reader: WantedReader
+  /** Other threads that help. */
+  readonly hands: Hands
 }
+
+/**
+ * How many versions are worked on at a time: while one waits for its contents, others are looked through and put
+ * together. It must be no more than the versions for which contents are kept.
+ */
+const versionsAtOnce = 32
 
 /** Works through a surveyed repository. */
 export async function pressRepository(
@@ -63,16 +71,31 @@ export async function pressRepository(
   const { opened } = survey
   if (opened === undefined) return standStill(survey, [])
   try {
-    return await withRepository(opened.location, options.reader, (repository) =>
-      withPress(repository, async (press) => {
-        const facts = await readFacts(survey, opened, press.facts, repository, options)
-        return pressVersions(startWork(survey, opened, facts), site, sink, press, options)
-      }),
-    )
+    return await withRepository(opened.location, options.reader, async (repository) => {
+      const { reader, close } = options.hands.open(repository)
+      try {
+        return await withPress(
+          repository,
+          { reader, ...shareMemory(site.settings.memory) },
+          async (press) => {
+            const facts = await readFacts(survey, opened, press.facts, repository, options)
+            return pressVersions(startWork(survey, opened, facts), site, sink, press, options)
+          },
+        )
+      } finally {
+        await close()
+      }
+    })
   } catch (error) {
     if (!(error instanceof RepositoryError)) throw error
     return standStill(survey, [problem(error.code, { repository: survey.repository.root }, error.message)])
   }
+}
+
+/** Shares out the memory for contents, in MiB: one part for what is read, up to four for what is kept, one for zips. */
+function shareMemory(memory: number): { readonly budgetBytes: number; readonly keepBytes: number } {
+  const part = Math.floor((memory * 2 ** 20) / 8)
+  return { budgetBytes: part, keepBytes: part }
 }
 
 /** A repository that cannot be read keeps all that is published of it; only the problem is new. */
@@ -109,22 +132,33 @@ async function pressVersions(
   const { survey, facts, versions, orphans, added } = work
   const { repository, shard } = survey
   const context = contextOf(work, site)
+  let enumeration = enumerateVersions(repository, work.repositoryFacts, context)
   for (;;) {
-    const enumeration = enumerateVersions(repository, work.repositoryFacts, context)
     adoptOrphans(orphans, enumeration, versions)
     const plan = planRepository(enumeration, { ...shard, versions }, facts.tags)
     if (plan.add.length === 0) {
       const found = [...enumeration.problems, ...plan.problems]
       return { survey, shard: describeShard(work, found), enumeration, added }
     }
-    await eachOf(plan.add, options.jobs, async (version, index) => {
+    let done = 0
+    let isAnyRefused = false
+    const tell = (message?: string) => {
+      const progress = {
+        repository: repository.root,
+        done,
+        total: plan.add.length,
+        ...(message && { message }),
+      }
+      options.onEvent?.({ type: 'progress', step: 'pack', ...progress })
+    }
+    await eachOf(plan.add, versionsAtOnce, async (version) => {
       options.signal?.throwIfAborted()
       const key = versionKey(version.path, version.version)
-      const progress = { done: index, total: plan.add.length, message: key }
-      options.onEvent?.({ type: 'progress', step: 'pack', repository: repository.root, ...progress })
+      tell(key)
       const outcome = await packAndWrite(press, sink, version, repository.root)
       const before = shard.versions.get(key)
       if (isProblem(outcome)) {
+        isAnyRefused = true
         const refusal = {
           path: version.path,
           version: version.version,
@@ -137,7 +171,11 @@ async function pressVersions(
         versions.set(key, outcome)
         if (before === undefined) added.push(outcome)
       }
+      done++
     })
+    tell()
+    // What was packed is what was enumerated. Only a refusal can make another version the latest.
+    if (isAnyRefused) enumeration = enumerateVersions(repository, work.repositoryFacts, context)
   }
 }
 
@@ -246,15 +284,17 @@ async function packAndWrite(
   version: ModuleVersion,
   root: ModulePath,
 ): Promise<PublishedVersion | Problem> {
-  const packed = await packVersion(press, version, root)
-  if (isProblem(packed)) return packed
+  const release = await takeRoom(press, version)
   try {
-    return await sink.write(version, packed, root)
+    const packed = await packVersion(press, version, root)
+    return isProblem(packed) ? packed : await sink.write(version, packed, root)
   } catch (error) {
     // A large blob is read while it is written.
     if (!(error instanceof ObjectError)) throw error
     const place = { repository: root, module: version.path, version: version.version }
     return problem(error.code, place, error.message)
+  } finally {
+    release()
   }
 }
 
@@ -266,19 +306,4 @@ function wantsDirectory(directories: Survey['repository']['directories'], dir: s
   const { include, exclude } = directories
   const matches = (patterns: readonly string[]) => patterns.some((pattern) => matchesGlob(pattern, dir))
   return (include === undefined || matches(include)) && (exclude === undefined || !matches(exclude))
-}
-
-/** Runs `work` over all items, `limit` at a time, in their order of starting. */
-async function eachOf<T>(
-  items: readonly T[],
-  limit: number,
-  work: (item: T, index: number) => Promise<void>,
-): Promise<void> {
-  const queue = items.entries()
-  const workers = Array.from({ length: Math.max(1, limit) }, async () => {
-    for (const [index, item] of queue) await work(item, index)
-  })
-  const results = await Promise.allSettled(workers)
-  const failed = results.find((result) => result.status === 'rejected')
-  if (failed !== undefined) throw failed.reason
 }

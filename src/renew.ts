@@ -12,11 +12,12 @@ import type { Settings } from './config/schema.ts'
 import { isCurrent } from './current.ts'
 import { deriveRepository } from './derive.ts'
 import type { FlowOptions } from './events.ts'
+import { Hands } from './hands.ts'
 import { indexManifest, indexSite, isNamed } from './index-site.ts'
 import { formatShard, shardPath, versionKey } from './manifest.ts'
 import type { Repository } from './model.ts'
 import { hidePlacesIn } from './places.ts'
-import { type Pressed, type PressOptions, pressRepository } from './press.ts'
+import { type Pressed, pressRepository } from './press.ts'
 import { type Problem, problem } from './problem.ts'
 import { rebuildShard } from './rebuild.ts'
 import type { OriginSettings } from './render/proxy.ts'
@@ -25,13 +26,13 @@ import type { DirectoryStore } from './store/directory.ts'
 import { withLock } from './store/lock.ts'
 import { putFile } from './store/store.ts'
 import { type Run, type Survey, surveyAll } from './survey.ts'
-import { siteSink } from './write.ts'
+import { planSink, siteSink } from './write.ts'
+
+export { imagineTag } from './imagine.ts'
 
 export interface RenewOptions extends FlowOptions {
   readonly index: 'write' | 'leave'
   readonly acceptMoved: readonly string[]
-  /** What reads the repositories; it is found out while the site is locked. */
-  readonly reader: Promise<PressOptions['reader']>
 }
 
 /** What a run has made of a site. */
@@ -47,19 +48,28 @@ export async function renewSite(run: Run, options: RenewOptions): Promise<Renewe
   const { settings } = site
   return withLock(settings.output, async (lost) => {
     const signal = options.signal === undefined ? lost : AbortSignal.any([lost, options.signal])
+    const hands = handsFor(settings)
+    signal.addEventListener('abort', () => hands.stop())
+    const tell = options.onEvent ?? (() => {})
     try {
       await store.clean()
       const pressed: Pressed[] = []
-      for (const survey of await surveyAll(run)) {
+      const surveys = await surveyAll(run)
+      for (const survey of surveys) {
         signal.throwIfAborted()
-        pressed.push(await renewRepository(run, survey, { ...options, signal }))
+        const { root } = survey.repository
+        pressed.push(await renewRepository(run, survey, hands, { ...options, signal }))
+        tell({ type: 'progress', step: 'derive', repository: root, done: 1, total: 1 })
+        tell({ type: 'progress', step: 'derive', done: pressed.length, total: surveys.length })
       }
       signal.throwIfAborted()
+      tell({ type: 'progress', step: 'index' })
       const damaged = options.index === 'leave' ? [] : await indexSite(store, settings)
       for (const each of pressed) await settle(store, each)
       if (options.index !== 'leave') await indexManifest(store)
       return { pressed, damaged }
     } finally {
+      hands.end()
       await store.close()
     }
   })
@@ -78,14 +88,38 @@ export async function renewIndex(store: DirectoryStore, settings: Settings): Pro
   })
 }
 
-async function renewRepository(run: Run, found: Survey, options: RenewOptions): Promise<Pressed> {
+/** Works through a repository as a build would, but for the writing. */
+export async function tryRepository({ site }: Run, survey: Survey, options: FlowOptions): Promise<Pressed> {
+  const { settings } = site
+  const hands = handsFor(settings)
+  try {
+    return await pressRepository(survey, site, planSink(), { ...options, reader: settings.git, hands })
+  } finally {
+    hands.end()
+  }
+}
+
+/** One eighth of the memory for contents is for zips; press.ts shares out the rest. */
+function handsFor({ jobs, memory }: Settings): Hands {
+  return new Hands(jobs, { roomBytes: Math.floor((memory * 2 ** 20) / 8) })
+}
+
+async function renewRepository(
+  run: Run,
+  found: Survey,
+  hands: Hands,
+  options: RenewOptions,
+): Promise<Pressed> {
   const { store, site } = run
   const { settings } = site
   const survey = await recover(store, site, found)
   if (await isCurrent(survey, settings.git, options.acceptMoved))
     return { survey, shard: survey.shard, added: [] }
-  const sink = siteSink(store, originOf(site.settings, survey.repository), options.signal)
-  const press = { ...options, reader: await options.reader, jobs: settings.jobs }
+  if (survey.opened !== undefined && survey.opened.changes.open.length > 0) hands.start()
+  const { signal } = options
+  const origin = originOf(settings, survey.repository)
+  const sink = siteSink(store, { hands, ...(origin && { origin }), ...(signal && { signal }) })
+  const press = { ...options, reader: settings.git, hands }
   const done = acceptMoved(await pressRepository(survey, site, sink, press), options.acceptMoved)
   const pressed = { ...done, shard: hidePlacesIn(site.settings, done.shard) }
   // What was read while the run was being stopped is not to be believed: the terminal stops git, too.

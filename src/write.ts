@@ -10,8 +10,9 @@
  */
 
 import { createHash } from 'node:crypto'
-import { ArchiveError, hashArchive, writeArchive } from './archive.ts'
-import { readGoMod } from './git/facts.ts'
+import { ArchiveError, hashArchive, writeArchive, type ZipPiece } from './archive.ts'
+import { assembleArchive, assembledSize } from './assemble.ts'
+import type { Hands } from './hands.ts'
 import type { ModulePath, ModuleVersion, Oid, PublishedVersion } from './model.ts'
 import type { PackedVersion } from './pack.ts'
 import type { VersionSink } from './press.ts'
@@ -21,19 +22,25 @@ import { versionFile } from './render/paths.ts'
 import { type OriginSettings, renderInfo } from './render/proxy.ts'
 import type { DirectoryStore } from './store/directory.ts'
 
+export interface SinkOptions {
+  readonly origin?: OriginSettings
+  readonly signal?: AbortSignal
+  /** Others who may write. @default nobody */
+  readonly hands?: Hands
+}
+
 /** Writes versions into a site directory. */
-export function siteSink(
-  store: DirectoryStore,
-  origin: OriginSettings | undefined,
-  signal?: AbortSignal,
-): VersionSink {
+export function siteSink(store: DirectoryStore, options: SinkOptions = {}): VersionSink {
   return {
     write: async (version, packed, repository) => {
-      const zip = await writeZip(store, version, packed, repository, signal)
-      if ('code' in zip) return zip
-      const different = await writeGoMod(store, version, packed, repository)
+      const outcomes = await createByHands(store, version, packed, options)
+      const zip = outcomes?.zip ?? (await createZip(store, version, packed, options.signal))
+      const written = zip === 'exists' ? await compareZip(store, version, packed, repository) : zip
+      if ('code' in written) return written
+      const different = outcomes?.mod ? undefined : await writeGoMod(store, version, packed, repository)
       if (different !== undefined) return different
-      return writeInfo(store, recordOf(version, packed, zip), origin)
+      const record = recordOf(version, packed, written)
+      return outcomes?.info ? record : writeInfo(store, record, options.origin)
     },
   }
 }
@@ -50,29 +57,87 @@ interface WrittenZip {
 }
 
 function recordOf(version: ModuleVersion, packed: PackedVersion, zip: WrittenZip): PublishedVersion {
-  const { h1, goModH1, goMod } = packed
-  return describePublished(version, { h1, goModH1, ...zip, goMod: readGoMod(goMod, 'regular') })
+  const { h1, goModH1 } = packed
+  const goMod = version.goMod === undefined ? {} : { goMod: version.goMod }
+  return describePublished(version, { h1, goModH1, ...zip, ...goMod })
 }
 
-async function writeZip(
+/** What another thread has done of a version; what it has not is done here. */
+interface ByHands {
+  readonly zip: WrittenZip | 'exists'
+  readonly mod: boolean
+  readonly info: boolean
+}
+
+/** Lets another thread create the three files, in their order, where there is one and the zip fits in memory. */
+async function createByHands(
   store: DirectoryStore,
   version: ModuleVersion,
   packed: PackedVersion,
-  repository: ModulePath,
+  { hands, origin, signal }: SinkOptions,
+): Promise<ByHands | undefined> {
+  if (hands?.canCreate !== true) return undefined
+  signal?.throwIfAborted()
+  const { prefix, files, blobs } = packed
+  const size = assembledSize(prefix, files, blobs)
+  if (size === undefined) return undefined
+  const path = (extension: 'zip' | 'mod' | 'info') => versionFile(version.path, version.version, extension)
+  const fill = (body: Buffer) => assembleArchive(body, prefix, files, blobs)
+  const created = await hands.create(store.root, { path: path('zip'), bytes: size, fill }, [
+    { path: path('mod'), body: packed.goMod },
+    { path: path('info'), body: Buffer.from(renderInfo(version, origin)) },
+  ])
+  const [ofZip, ofMod, ofInfo] = created.outcomes
+  return {
+    zip: ofZip === 'created' ? { sha256: created.sha256, size } : 'exists',
+    mod: ofMod === 'created',
+    info: ofInfo === 'created',
+  }
+}
+
+async function createZip(
+  store: DirectoryStore,
+  version: ModuleVersion,
+  packed: PackedVersion,
   signal: AbortSignal | undefined,
-): Promise<WrittenZip | Problem> {
-  const path = versionFile(version.path, version.version, 'zip')
+): Promise<WrittenZip | 'exists'> {
   const hash = createHash('sha256')
   let size = 0
   async function* measured(): AsyncGenerator<Uint8Array> {
-    for await (const chunk of writeArchive(packed.pieces)) {
+    for await (const chunk of zipOf(packed)) {
       hash.update(chunk)
       size += chunk.length
       yield chunk
     }
   }
+  const path = versionFile(version.path, version.version, 'zip')
   const outcome = await store.create(path, measured(), signal === undefined ? {} : { signal })
-  if (outcome === 'created') return { sha256: hash.digest('hex'), size }
+  return outcome === 'created' ? { sha256: hash.digest('hex'), size } : 'exists'
+}
+
+function zipOf(packed: PackedVersion): AsyncIterable<Uint8Array> | Iterable<Uint8Array> {
+  const { prefix, files, blobs } = packed
+  const size = assembledSize(prefix, files, blobs)
+  if (size === undefined) return writeArchive(piecesOf(packed))
+  const zip = Buffer.allocUnsafeSlow(size)
+  assembleArchive(zip, prefix, files, blobs)
+  return [zip]
+}
+
+function* piecesOf({ prefix, files, blobs }: PackedVersion): Generator<ZipPiece> {
+  for (const [index, { path }] of files.entries()) {
+    const blob = blobs[index]
+    if (blob !== undefined) yield { name: prefix + path, ...blob }
+  }
+}
+
+async function compareZip(
+  store: DirectoryStore,
+  version: ModuleVersion,
+  packed: PackedVersion,
+  repository: ModulePath,
+): Promise<WrittenZip | Problem> {
+  const path = versionFile(version.path, version.version, 'zip')
   const place = { repository, module: version.path, version: version.version }
   try {
     const published = await hashArchive(store.localPath(path))

@@ -1,10 +1,11 @@
-import { createHash } from 'node:crypto'
+import { createHash, randomBytes } from 'node:crypto'
 import { readdirSync } from 'node:fs'
 import { setTimeout as wait } from 'node:timers/promises'
 import zlib from 'node:zlib'
 import fc from 'fast-check'
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest'
-import { type Blob, Blobs, type BlobsOptions } from '../src/blobs.ts'
+import { Blobs, type BlobsOptions } from '../src/blobs.ts'
+import type { Blob } from '../src/compress.ts'
 import { locateRepository } from '../src/git/location.ts'
 import { openNative } from '../src/git/native.ts'
 import type { GitRepository, OpenRepository } from '../src/git/repository.ts'
@@ -84,6 +85,19 @@ async function expectBlob(blob: Blob, content: Uint8Array): Promise<void> {
   expect(back.equals(content)).toBe(true)
 }
 
+/** Loads blobs by their ids, as packing does. */
+async function load(blobs: Blobs, oids: readonly Oid[]): Promise<readonly Blob[]> {
+  const slots = oids.map((oid) => blobs.slot(oid))
+  await blobs.measure(slots)
+  return blobs.load(slots)
+}
+
+async function loadOne(blobs: Blobs, oid: Oid): Promise<Blob> {
+  const [blob] = await load(blobs, [oid])
+  if (blob === undefined) throw new Error('There is no blob.')
+  return blob
+}
+
 function contentOf(index: number, size = 1000): Buffer {
   return Buffer.from(`${index} `.repeat(size)).subarray(0, size)
 }
@@ -101,8 +115,10 @@ describe('a blob', () => {
     await use({ largeBytes: 100 }, async (blobs) => {
       await fc.assert(
         fc.asyncProperty(content, async (bytes) => {
-          await expectBlob(await blobs.load(write(bytes), bytes.length), bytes)
-          await expectBlob(await blobs.convert(`key ${Buffer.from(bytes).toString('hex')}`, bytes), bytes)
+          const oid = write(bytes)
+          await expectBlob(await loadOne(blobs, oid), bytes)
+          const slot = blobs.converted(oid, `key ${Buffer.from(bytes).toString('hex')}`, bytes)
+          for (const blob of await blobs.load([slot])) await expectBlob(blob, bytes)
         }),
         { numRuns: 40 },
       )
@@ -115,46 +131,48 @@ describe('a blob', () => {
     ['what does', 'x'.repeat(100), 'deflate'],
   ] as const)('of %s', async ([, text, method]) => {
     await use({}, async (blobs) => {
-      expect((await blobs.load(write(Buffer.from(text)), text.length)).method).toBe(method)
+      expect((await loadOne(blobs, write(Buffer.from(text)))).method).toBe(method)
     })
   })
 
   test('is read and deflated once, however often and in however many versions it is used', async () => {
     const [one, other] = [contentOf(1), contentOf(2)].map(write) as [Oid, Oid]
-    await use({ keepVersions: 2 }, async (blobs, { reads }) => {
-      const all = await Promise.all([one, other, one, one].map((oid) => blobs.load(oid, 1000)))
+    await use({ keepBytes: 1 }, async (blobs, { reads }) => {
+      const all = await load(blobs, [one, other, one, one])
       expect(all[2]).toBe(all[0])
-      for (let version = 0; version < 10; version++) {
+      for (let version = 0; version < 100; version++) {
         blobs.nextVersion()
-        expect(await blobs.load(one, 1000)).toBe(all[0])
+        expect(await loadOne(blobs, one)).toBe(all[0])
       }
       expect(reads).toEqual([one, other])
     })
   })
 
-  test('is dropped when the last versions did not use it', async () => {
-    const [used, unused] = [contentOf(3), contentOf(4)].map(write) as [Oid, Oid]
-    await use({ keepVersions: 3 }, async (blobs, { reads }) => {
-      await Promise.all([used, unused].map((oid) => blobs.load(oid, 1000)))
-      for (let version = 0; version < 12; version++) {
-        blobs.nextVersion()
-        await blobs.load(used, 1000)
-      }
-      await blobs.load(unused, 1000)
-      expect(reads).toEqual([used, unused, unused])
-    })
+  test('is dropped when much is kept and the last versions did not use it', async () => {
+    const [used, unused] = [randomBytes(1000), randomBytes(1000)].map(write) as [Oid, Oid]
+    for (const [keepBytes, want] of [
+      [1500, [used, unused, unused]],
+      [2 ** 20, [used, unused]],
+    ] as const) {
+      await use({ keepBytes }, async (blobs, { reads }) => {
+        await load(blobs, [used, unused])
+        for (let version = 0; version < 100; version++) {
+          blobs.nextVersion()
+          await loadOne(blobs, used)
+        }
+        await loadOne(blobs, unused)
+        expect(reads).toEqual(want)
+      })
+    }
   })
 
   test('that is missing, damaged or none says so to each who asks', async () => {
     const tree = raw.files({ a: 'a' }) as Oid
     await use({ largeBytes: 100 }, async (blobs) => {
       const missing = '1'.repeat(40) as Oid
-      for (const size of [0, 1000]) {
-        const oid = size === 0 ? missing : (missing.replaceAll('1', '2') as Oid)
-        await expect(blobs.load(oid, size)).rejects.toMatchObject({ name: 'ObjectError' })
-        await expect(blobs.load(oid, size)).rejects.toMatchObject({ name: 'ObjectError' })
-      }
-      await expect(blobs.load(tree, 10)).rejects.toMatchObject({ code: 'object-corrupt' })
+      for (let time = 0; time < 2; time++)
+        await expect(loadOne(blobs, missing)).rejects.toMatchObject({ name: 'ObjectError' })
+      await expect(loadOne(blobs, tree)).rejects.toMatchObject({ code: 'object-corrupt' })
     })
   })
 })
@@ -163,7 +181,7 @@ describe('the budget', () => {
   test('bounds what is read at a time', async () => {
     const oids = Array.from({ length: 30 }, (_, index) => write(contentOf(100 + index)))
     await use({ budgetBytes: 3500 }, async (blobs, { reads, most }) => {
-      const all = await Promise.all(oids.map((oid) => blobs.load(oid, 1000)))
+      const all = await load(blobs, oids)
       for (const [index, blob] of all.entries()) await expectBlob(blob, contentOf(100 + index))
       expect(reads).toEqual(oids) // who asked first goes first
       expect(most.reads).toBe(3)
@@ -175,7 +193,7 @@ describe('the budget', () => {
       write(contentOf(200 + index, index % 3 === 0 ? 9000 : 500)),
     )
     await use({ budgetBytes: 1000 }, async (blobs, { most }) => {
-      const all = await Promise.all(oids.map((oid, index) => blobs.load(oid, index % 3 === 0 ? 9000 : 500)))
+      const all = await load(blobs, oids)
       expect(all).toHaveLength(8)
       expect(most.reads).toBe(2)
     })
@@ -184,7 +202,7 @@ describe('the budget', () => {
   test('bounds how many large blobs are read at a time', async () => {
     const oids = Array.from({ length: 6 }, (_, index) => write(contentOf(300 + index, 5000)))
     await use({ largeBytes: 1000, budgetBytes: 2500 }, async (blobs, { most }) => {
-      const all = await Promise.all(oids.map((oid) => blobs.load(oid, 5000)))
+      const all = await load(blobs, oids)
       for (const [index, blob] of all.entries()) await expectBlob(blob, contentOf(300 + index, 5000))
       expect(most).toEqual({ reads: 0, streams: 2 })
     })
@@ -193,8 +211,8 @@ describe('the budget', () => {
   test('comes back when reading fails', async () => {
     const good = write(contentOf(400))
     await use({ budgetBytes: 1000 }, async (blobs) => {
-      const bad = ['3', '4', '5'].map((digit) => blobs.load(digit.repeat(40) as Oid, 1000))
-      const results = await Promise.allSettled([...bad, blobs.load(good, 1000)])
+      const bad = ['3', '4', '5'].map((digit) => loadOne(blobs, digit.repeat(40) as Oid))
+      const results = await Promise.allSettled([...bad, loadOne(blobs, good)])
       expect(results.map((each) => each.status)).toEqual(['rejected', 'rejected', 'rejected', 'fulfilled'])
     })
   })
@@ -207,14 +225,28 @@ describe('a large blob', () => {
     const content = contentOf(500, 5000)
     const oid = write(content)
     await use({ largeBytes: 4999 }, async (blobs) => {
-      await blobs.load(write(contentOf(501, 4999)), 4999)
+      await loadOne(blobs, write(contentOf(501, 4999)))
       expect(readdirSync(temporary)).toEqual([])
-      const blob = await blobs.load(oid, 5000)
+      const blob = await loadOne(blobs, oid)
       expect(typeof blob.data).toBe('function')
       expect(blob.method).toBe('deflate')
       expect(readdirSync(temporary)).toHaveLength(1)
       await expectBlob(blob, content)
       await expectBlob(blob, content)
+    })
+    expect(readdirSync(temporary)).toEqual([])
+  })
+})
+
+describe('what would be too much in memory', () => {
+  test('lies in the temporary directory too', async () => {
+    const temporary = makeDirectory()
+    vi.stubEnv('TMPDIR', temporary)
+    const contents = Array.from({ length: 12 }, () => randomBytes(1000))
+    await use({ keepBytes: 1000 }, async (blobs) => {
+      const all = await load(blobs, contents.map(write))
+      expect(all.filter(({ data }) => typeof data !== 'function')).toHaveLength(4)
+      for (const [index, blob] of all.entries()) await expectBlob(blob, contents[index] ?? Buffer.alloc(0))
     })
     expect(readdirSync(temporary)).toEqual([])
   })

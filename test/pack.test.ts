@@ -42,7 +42,7 @@ afterAll(async () => {
 async function usePress<T>(reader: 'native' | 'isomorphic', work: (press: Press) => Promise<T>): Promise<T> {
   const location = await locateRepository(raw.dir)
   if ('code' in location) throw new Error(location.message)
-  return withRepository(location, reader, (repository) => withPress(repository, work))
+  return withRepository(location, reader, (repository) => withPress(repository, {}, work))
 }
 
 function versionOf(files: Files | Oid, dir = ''): ModuleVersion {
@@ -71,14 +71,14 @@ async function packed(files: Files, dir = ''): Promise<PackedVersion> {
   return got
 }
 
-function namesOf({ pieces }: PackedVersion): string[] {
-  return pieces.map(({ name }) => name.slice(name.indexOf('/', name.indexOf('@')) + 1))
+function namesOf({ files }: PackedVersion): string[] {
+  return files.map(({ path }) => path)
 }
 
-function contentOf({ pieces }: PackedVersion, path: string): string | undefined {
-  const piece = pieces.find(({ name }) => name.endsWith(`@v1.0.0/${path}`))
-  if (piece === undefined || typeof piece.data === 'function') return undefined
-  return Buffer.from(piece.method === 'store' ? piece.data : inflateRawSync(piece.data)).toString()
+function contentOf({ files, blobs }: PackedVersion, path: string): string | undefined {
+  const blob = blobs[files.findIndex((file) => file.path === path)]
+  if (blob === undefined || typeof blob.data === 'function') return undefined
+  return Buffer.from(blob.method === 'store' ? blob.data : inflateRawSync(blob.data)).toString()
 }
 
 // ---- The same, done without a thought for speed ----
@@ -209,16 +209,15 @@ describe('packVersion', () => {
   })
 
   test('an empty tree is a zip of nothing', async () => {
-    const { h1, pieces } = await packed({})
-    expect({ h1, pieces }).toEqual({ h1: 'h1:47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=', pieces: [] })
+    const { h1, files } = await packed({})
+    expect({ h1, files }).toEqual({ h1: 'h1:47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=', files: [] })
   })
 
   test('names are in the order of their bytes, and begin with module and version', async () => {
     const files = { 'go.mod': '', Ａ: '', 𐐀: '', 'a-b': '', 'a/b': '', Z: '' }
-    const { pieces } = await packed(files)
-    expect(pieces.map(({ name }) => name)).toEqual(
-      ['Z', 'a-b', 'a/b', 'go.mod', 'Ａ', '𐐀'].map((name) => `example.com/r@v1.0.0/${name}`),
-    )
+    const got = await packed(files)
+    expect(namesOf(got)).toEqual(['Z', 'a-b', 'a/b', 'go.mod', 'Ａ', '𐐀'])
+    expect(got.prefix).toBe('example.com/r@v1.0.0/')
   })
 })
 

@@ -15,6 +15,7 @@ const settings: Settings = {
   origin: true,
   cache: '/nowhere/cache',
   maxGo: '1.26',
+  memory: 128,
   repositories: [],
   accept: [],
   jobs: 1,

@@ -67,7 +67,7 @@ function createProgram() {
       const flags = command.optsWithGlobals()
       return run('build', flags, async (flow) => {
         const settings = await load(flags)
-        const { build } = await import('../build.ts')
+        const { build } = await import('./flows.ts')
         return build(settings, {
           ...flow,
           failOn: flags.failOn,
@@ -92,7 +92,7 @@ function createProgram() {
           throw usage(`The revision ${revision} needs --as TAG.`, 'modpress plan --as TAG REV')
         }
         const settings = await load(flags)
-        const { plan } = await import('../build.ts')
+        const { plan } = await import('./flows.ts')
         const options = { ...flow, failOn: flags.failOn }
         if (flags.as === undefined) return plan(settings, options)
         const as = { tag: flags.as, ...(revision === undefined ? {} : { revision }) }
@@ -112,7 +112,7 @@ function createProgram() {
       const flags = command.optsWithGlobals()
       return run('index', flags, async (flow) => {
         const settings = await load(dir === undefined ? flags : { ...flags, output: dir })
-        const { index } = await import('../build.ts')
+        const { index } = await import('./flows.ts')
         return index(settings, flow)
       })
     })
@@ -181,7 +181,7 @@ const nothing: Report['counts'] = { added: 0, kept: 0, refused: 0, errors: 0, wa
 
 /** Loads the settings that flags, configuration and environment give. */
 async function load({ config, output, url, jobs }: Flags): Promise<Settings> {
-  const { loadSettings } = await import('../config/load.ts')
+  const { loadSettings } = await import('./flows.ts')
   return loadSettings({
     cwd: process.cwd(),
     env: process.env,
@@ -241,7 +241,7 @@ async function run(
 }
 
 async function openReportFor(command: string, { json, quiet, color }: Flags): Promise<RunReport> {
-  const { openReport } = await import('./report.ts')
+  const { openReport } = await import('./flows.ts')
   const style = json === true ? 'json' : quiet === true ? 'problems' : 'text'
   const { env, stdout, stderr } = process
   return openReport({ command, env, stdout, stderr, style, color })

@@ -10,7 +10,6 @@ import { FactsReader } from '../git/facts.ts'
 import { type GitLocation, locateRepository } from '../git/location.ts'
 import { RepositoryError } from '../git/object.ts'
 import { readRefs } from '../git/refs.ts'
-import { chooseReader } from '../git/remote.ts'
 import { withRepository } from '../git/repository.ts'
 import { modulePathOf } from '../module/gomod.ts'
 import { splitPathVersion } from '../module/path.ts'
@@ -57,10 +56,9 @@ async function readModulePath(file: string): Promise<string | undefined> {
 /** Returns the module path in the commit that HEAD names. What is wrong with a repository is told when it is pressed. */
 async function readCommittedPath(location: GitLocation, git: Settings['git']): Promise<string | undefined> {
   try {
-    const reader = await chooseReader(git)
     const { checkedOut } = await readRefs(location, {})
     if (checkedOut === undefined) return undefined
-    return await withRepository(location, reader, async (repository) => {
+    return await withRepository(location, git, async (repository) => {
       const head = { name: 'HEAD', oid: checkedOut }
       const { mods } = await new FactsReader(repository).read(head, 'all')
       return mods?.['']?.module || undefined

@@ -64,6 +64,7 @@ export async function loadSettings(options: LoadOptions): Promise<Settings> {
     origin: parsed.origin,
     cache: parsed.cache === undefined ? defaultCache(env, home) : absolute(parsed.cache),
     maxGo: parsed.maxGo,
+    memory: parsed.memory,
     repositories: repositories ?? [await inferRepository(found.base, parsed.git)],
     accept: parsed.accept,
     jobs: options.jobs ?? availableParallelism(),

@@ -73,6 +73,7 @@ export interface Config {
   readonly origin?: boolean | undefined
   readonly cache?: string | undefined
   readonly maxGo?: string | undefined
+  readonly memory?: number | undefined
   readonly repositories?: readonly RepositoryConfig[] | undefined
   readonly accept?: readonly Acceptance[] | undefined
 }
@@ -119,6 +120,8 @@ export interface Settings {
   readonly origin: boolean
   readonly cache: string
   readonly maxGo: string
+  /** For contents, in MiB. */
+  readonly memory: number
   readonly repositories: readonly RepositorySettings[]
   readonly accept: readonly Acceptance[]
   /** How many repositories are worked on at a time. */
@@ -260,6 +263,13 @@ const config = {
     .default('1.26')
     .describe(
       'The newest go directive whose zip rules are known. Default: what this release was tested with.',
+    ),
+  memory: z
+    .int('must be a whole number of MiB')
+    .min(16, 'must be 16 or more, in MiB')
+    .default(128)
+    .describe(
+      'How much memory a build may hold contents in, in MiB; it takes some more for itself. What is too much lies in the temporary directory.',
     ),
   repositories: z
     .array(z.strictObject(repository).superRefine(checkRepository))

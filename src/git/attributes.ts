@@ -17,9 +17,8 @@
 import { createHash } from 'node:crypto'
 import type { Oid } from '../model.ts'
 import { pathLimitBytes } from '../module/files.ts'
-import { type EntryKind, entryKind } from './object.ts'
 import type { GitRepository } from './repository.ts'
-import type { FlatEntry, Trees } from './tree.ts'
+import { directoryOf, flattenTree, type Tree } from './tree.ts'
 
 export interface ByteChanges {
   /** Paths in the repository that may come out changed. */
@@ -34,48 +33,74 @@ interface AttributeFile {
   readonly oid: Oid
 }
 
+/** The lines that may change bytes, and the key of the files that they are from. */
+interface ActiveLines {
+  readonly lines: readonly (AttributeLine & { readonly dir: string })[]
+  readonly key: string
+}
+
 /** Reads attribute files, each once, and applies them to the files of modules. */
 export class Attributes {
   readonly #repository: GitRepository
-  readonly #trees: Trees
   readonly #lines = new Map<Oid, Promise<readonly AttributeLine[]>>()
+  /** What lines say, by the files that they are from. */
+  readonly #active = new Map<string, Promise<ActiveLines | undefined>>()
+  /** What was found in a tree under each key. Most versions change few trees, and attributes hardly ever. */
+  readonly #found = new WeakMap<Tree, Map<string, ByteChanges | undefined>>()
+  readonly #names = new WeakMap<Tree, Map<string, boolean>>()
 
-  constructor(repository: GitRepository, trees: Trees) {
+  constructor(repository: GitRepository) {
     this.#repository = repository
-    this.#trees = trees
   }
 
-  /** Returns which of the files below `dir` of a commit's tree may change. `entries` are relative to `dir`. */
-  async findChanges(tree: Oid, dir: string, entries: readonly FlatEntry[]): Promise<ByteChanges | undefined> {
-    const files = [...(await this.#above(tree, dir)), ...below(dir, entries)]
+  /** Returns which of the files in the directory of a commit's tree may change. Throws ObjectError. */
+  async findChanges(top: Tree, dir: string): Promise<ByteChanges | undefined> {
+    const tree = directoryOf(top, dir)
+    const files = tree === undefined ? [] : [...above(top, dir), ...below(dir, tree)]
+    if (tree === undefined || files.length === 0) return undefined
+    const text = JSON.stringify(files)
+    const reading = this.#active.get(text) ?? this.#readActive(files, text)
+    this.#active.set(text, reading)
+    const active = await reading
+    if (active === undefined) return undefined
+    const found = this.#found.get(tree) ?? new Map<string, ByteChanges | undefined>()
+    this.#found.set(tree, found)
+    const place = `${dir}\n${active.key}`
+    if (!found.has(place)) found.set(place, this.#applyLines(active, dir, tree))
+    return found.get(place)
+  }
+
+  async #readActive(files: readonly AttributeFile[], text: string): Promise<ActiveLines | undefined> {
     const read = await Promise.all(
       files.map(async ({ dir, oid }) => (await this.#read(oid)).map((line) => ({ dir, ...line }))),
     )
-    const active = activeLines(read.flat())
-    if (active.length === 0) return undefined
-    const prefix = dir === '' ? '' : `${dir}/`
-    const paths = entries
-      .filter((entry) => entry.kind === 'file' && canBeInZip(entry.path))
-      .map((entry) => prefix + entry.path)
-      .filter((path) => active.some((line) => applies(line, path)))
-    if (paths.length === 0) return undefined
-    const key = createHash('sha256').update(JSON.stringify(files)).digest('hex')
-    return { paths, key }
+    const lines = activeLines(read.flat())
+    return lines.length === 0 ? undefined : { lines, key: createHash('sha256').update(text).digest('hex') }
   }
 
-  async #above(tree: Oid, dir: string): Promise<AttributeFile[]> {
-    if (dir === '') return []
-    const elements = dir.split('/')
-    const parents = elements.map((_, index) => elements.slice(0, index).join('/'))
-    const found = await Promise.all(
-      parents.map(async (parent) => {
-        const entry = await this.#trees.find(tree, parent === '' ? name : `${parent}/${name}`)
-        return entry === undefined || !isRead(entryKind(entry.mode))
-          ? undefined
-          : { dir: parent, oid: entry.oid }
-      }),
-    )
-    return found.filter((file) => file !== undefined)
+  #applyLines({ lines, key }: ActiveLines, dir: string, tree: Tree): ByteChanges | undefined {
+    if (!lines.some(({ pattern }) => this.#mayApply(pattern, tree))) return undefined
+    const prefix = dir === '' ? '' : `${dir}/`
+    const paths = flattenTree(tree)
+      .filter((entry) => entry.kind === 'file' && canBeInZip(entry.path))
+      .map((entry) => prefix + entry.path)
+      .filter((path) => lines.some((line) => applies(line, path)))
+    return paths.length === 0 ? undefined : { paths, key }
+  }
+
+  /** Tells whether a pattern may be for any file below a tree. What is for names alone is remembered with each tree. */
+  #mayApply(pattern: string | undefined, tree: Tree): boolean {
+    if (pattern === undefined || pattern.includes('/') || tree.longestBytes > pathLimitBytes) return true
+    const known = this.#names.get(tree) ?? new Map<string, boolean>()
+    this.#names.set(tree, known)
+    const before = known.get(pattern)
+    if (before !== undefined) return before
+    const answer = tree.entries.some(({ name }, index) => {
+      const inner = tree.below[index]
+      return inner === undefined ? matchesElement(pattern, name) : this.#mayApply(pattern, inner)
+    })
+    known.set(pattern, answer)
+    return answer
   }
 
   #read(oid: Oid): Promise<readonly AttributeLine[]> {
@@ -89,24 +114,28 @@ export class Attributes {
   }
 }
 
-const name = '.gitattributes'
+/** The attribute files of the directories above one, from the top on. */
+function above(top: Tree, dir: string): AttributeFile[] {
+  if (dir === '') return []
+  const elements = dir.split('/')
+  return elements.flatMap((_, index) => {
+    const parent = elements.slice(0, index).join('/')
+    const tree = directoryOf(top, parent)
+    const placed = tree?.attributeFiles.find((each) => each.dir === '')
+    return placed === undefined ? [] : [{ dir: parent, oid: placed.entry.oid }]
+  })
+}
+
+function below(dir: string, tree: Tree): AttributeFile[] {
+  return tree.attributeFiles.map(({ dir: inner, entry }) => ({
+    dir: [dir, inner].filter((part) => part !== '').join('/'),
+    oid: entry.oid,
+  }))
+}
 
 /** Git cannot be asked for a name that is no UTF-8 or has no end, and the zip has none. */
 function canBeInZip(path: string): boolean {
   return path.length <= pathLimitBytes && !/\p{Cs}/u.test(path)
-}
-
-function below(dir: string, entries: readonly FlatEntry[]): AttributeFile[] {
-  return entries.flatMap((entry) => {
-    if (!isRead(entry.kind) || (entry.path !== name && !entry.path.endsWith(`/${name}`))) return []
-    const inner = entry.path.slice(0, -name.length).replace(/\/$/, '')
-    return [{ dir: [dir, inner].filter((part) => part !== '').join('/'), oid: entry.oid }]
-  })
-}
-
-/** For an archive git reads the text of a symbolic link as if it were the file. */
-function isRead(kind: EntryKind): boolean {
-  return kind === 'file' || kind === 'symlink'
 }
 
 // ---- Lines ----

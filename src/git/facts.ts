@@ -53,23 +53,40 @@ export class FactsReader {
   }
 
   /**
-   * Adds to facts which version tags are in the history of their commit.
+   * Adds to each of the facts which version tags are in the history of its commit.
    * `tags` are all tags of the repository that were read.
    */
-  async addMerged(facts: RefFacts, tags: readonly RefFacts[]): Promise<RefFacts> {
-    const { commit } = facts
-    if (commit === undefined) return facts
+  async addMerged(list: readonly RefFacts[], tags: readonly RefFacts[]): Promise<RefFacts[]> {
     const bases = tags.filter((tag) => tag.commit !== undefined && isBaseTag(tag.ref))
     const wanted = new Set(bases.flatMap((tag) => tag.commit ?? []))
-    try {
-      const found = await this.#repository.ancestors(commit, wanted)
+    const histories = await this.#histories([...new Set(list.flatMap(({ commit }) => commit ?? []))], wanted)
+    return list.map((facts) => {
+      if (facts.commit === undefined) return facts
+      const found = histories.get(facts.commit)
+      // Only one of the readers can tell where it ends.
+      if (found === undefined)
+        return fail(facts, 'object-missing', `The history of ${facts.commit} is not whole.`)
       const merged = bases.filter((tag) => tag.commit !== undefined && found.has(tag.commit))
       return { ...facts, merged: merged.map((tag) => tag.ref.slice(tagPrefix.length)).sort() }
-    } catch (error) {
-      if (!(error instanceof ObjectError)) throw error
-      // Only one of the readers can tell where it ends.
-      return fail(facts, 'object-missing', `The history of ${commit} is not whole.`)
+    })
+  }
+
+  /** Returns what each commit reaches of what is wanted, but for those whose history is not whole. */
+  async #histories(
+    commits: readonly Oid[],
+    wanted: ReadonlySet<Oid>,
+  ): Promise<ReadonlyMap<Oid, ReadonlySet<Oid>>> {
+    const found = new Map<Oid, ReadonlySet<Oid>>()
+    if (commits.length > 1 && this.#repository.ancestorsOfEach !== undefined) {
+      const sets = await unlessBroken(this.#repository.ancestorsOfEach(commits, wanted))
+      if (sets !== undefined)
+        return new Map(commits.map((commit, index) => [commit, sets[index] ?? new Set()]))
     }
+    for (const commit of commits) {
+      const set = await unlessBroken(this.#repository.ancestors(commit, wanted))
+      if (set !== undefined) found.set(commit, set)
+    }
+    return found
   }
 
   /** Follows annotated tags, and tags of tags, to what they are about. */
@@ -91,7 +108,7 @@ export class FactsReader {
   }
 
   async #all(tree: Oid): Promise<{ dir: string; entry: TreeEntry }[]> {
-    return [...(await this.trees.summarize(tree)).goMods]
+    return [...(await this.trees.load(tree)).goMods]
   }
 
   /** The go.mod files that a version tag may be about. None found: all are read, to say which tag was meant. */
@@ -149,6 +166,15 @@ export function readGoMod(content: Uint8Array, kind: 'regular' | 'symlink'): GoM
     ...(fault === undefined
       ? {}
       : { fault: { code: 'gomod-syntax', message: `go.mod would break every query: ${fault}.` } }),
+  }
+}
+
+async function unlessBroken<T>(walk: Promise<T>): Promise<T | undefined> {
+  try {
+    return await walk
+  } catch (error) {
+    if (error instanceof ObjectError) return undefined
+    throw error
   }
 }
 

@@ -24,23 +24,45 @@ import {
   unreadable,
 } from './object.ts'
 import { type Borrower, borrowObjects } from './process.ts'
-import type { OpenRepository } from './repository.ts'
+import type { ObjectSource, OpenRepository } from './repository.ts'
 import { readTar } from './tar.ts'
 
-/** Opens a repository for reading by the git command. Throws RepositoryError where git cannot be run. */
-export async function openNative(location: GitLocation): Promise<OpenRepository> {
-  const borrower = await borrowObjects(location)
-  const contents = new Batch(borrower, ['cat-file', '--batch'], 'contents')
-  const headers = new Batch(borrower, ['cat-file', '--batch-check'], 'headers')
+/** Reads whole objects by a git process of its own. */
+export interface ObjectReader extends Pick<OpenRepository, 'read' | 'close'> {}
+
+/** Opens what reads objects. The process is started by the first request. */
+export function openObjectReader({ env, objectDirs, hash }: ObjectSource): ObjectReader {
+  const contents = new Batch(env, ['cat-file', '--batch'], 'contents')
   return {
-    reader: 'native',
-    hash: location.hash,
     read: async (oid) => {
-      const { type, content } = await contents.request(oid).catch((error) => blame(error, oid, location))
-      if (hashObject(type, content, location.hash) !== oid)
+      const { type, content } = await contents.request(oid).catch((error) => blame(error, oid, objectDirs))
+      if (hashObject(type, content, hash) !== oid)
         throw unreadable(oid, 'corrupt', 'Its content does not fit its id.')
       return { oid, type, content } satisfies GitObject
     },
+    close: () => contents.close(),
+  }
+}
+
+/** Opens a repository for reading by the git command. Throws RepositoryError where git cannot be run. */
+export async function openNative(location: GitLocation): Promise<OpenRepository> {
+  const { hash, objectDirs } = location
+  const borrower = await borrowObjects(location)
+  const source = { env: borrower.env, objectDirs, hash }
+  const objects = openObjectReader(source)
+  try {
+    await probe(objects, hash)
+  } catch (error) {
+    await objects.close()
+    await borrower.remove()
+    throw error
+  }
+  const headers = new Batch(borrower.env, ['cat-file', '--batch-check'], 'headers')
+  return {
+    reader: 'native',
+    hash,
+    source,
+    read: objects.read,
     stat: (oids) =>
       Promise.all(
         oids.map(async (oid): Promise<ObjectStat | undefined> => {
@@ -53,19 +75,41 @@ export async function openNative(location: GitLocation): Promise<OpenRepository>
           }
         }),
       ),
-    stream: (oid) => streamBlob(borrower, oid, location.hash),
+    stream: (oid) => streamBlob(borrower, oid, hash),
     ancestors: (commit, wanted) => walkAncestors(borrower, commit, wanted),
+    ancestorsOfEach: (commits, wanted) => walkTogether(borrower, commits, wanted),
     findAncestor: (tip, digits) => findAncestor(borrower, tip, digits),
     archive: (commit, paths) => archivePaths(borrower, commit, paths),
     close: async () => {
-      await Promise.all([contents.close(), headers.close()])
+      await Promise.all([objects.close(), headers.close()])
       await borrower.remove()
     },
   }
 }
 
+/**
+ * Finds out whether git runs at all, by asking for what no repository has: git says so at once, while a program that
+ * only has its name does not. Throws RepositoryError.
+ */
+async function probe(objects: ObjectReader, hash: ObjectSource['hash']): Promise<void> {
+  const nothing = '0'.repeat(hash === 'sha1' ? 40 : 64) as Oid
+  let complaint = ''
+  // Whatever can happen to a process may have happened to the first.
+  for (let attempt = 0; attempt < 2; attempt++) {
+    try {
+      await objects.read(nothing)
+      return
+    } catch (error) {
+      if (!(error instanceof ObjectError)) throw error
+      if (error.kind === 'missing') return
+      complaint = String(error.cause)
+    }
+  }
+  throw new RepositoryError('needs-git', `git cannot be run: ${complaint || 'it ends at once'}`)
+}
+
 /** Git calls a loose object missing of which it cannot read the header: but the file is there. */
-async function blame(error: unknown, oid: Oid, { objectDirs }: GitLocation): Promise<never> {
+async function blame(error: unknown, oid: Oid, objectDirs: readonly string[]): Promise<never> {
   if (!(error instanceof ObjectError) || error.kind !== 'missing') throw error
   const files = objectDirs.map((dir) => join(dir, oid.slice(0, 2), oid.slice(2)))
   const isThere = await Promise.any(files.map((file) => access(file))).then(
@@ -91,11 +135,12 @@ type BatchProcess = ChildProcessByStdio<Writable, Readable, Readable>
 
 /** A `cat-file` process that answers in the order of the requests, and is started again when it dies. */
 class Batch {
-  readonly #borrower: Borrower
+  readonly #env: ObjectSource['env']
   readonly #args: readonly string[]
   readonly #mode: 'contents' | 'headers'
   #child: BatchProcess | undefined
-  #queue: Request[] = []
+  /** Those that are answered leave a gap, since whoever holds a request holds its answer. */
+  #queue: (Request | undefined)[] = []
   #first = 0
   #outgoing = ''
   #complaint = ''
@@ -104,8 +149,8 @@ class Batch {
   #pendingBytes = 0
   #header: { readonly type: ObjectType; readonly size: number } | undefined
 
-  constructor(borrower: Borrower, args: readonly string[], mode: 'contents' | 'headers') {
-    this.#borrower = borrower
+  constructor(env: ObjectSource['env'], args: readonly string[], mode: 'contents' | 'headers') {
+    this.#env = env
     this.#args = args
     this.#mode = mode
   }
@@ -142,7 +187,7 @@ class Batch {
   }
 
   #start(): BatchProcess {
-    const child = spawn('git', this.#args, { env: this.#borrower.env, stdio: ['pipe', 'pipe', 'pipe'] })
+    const child = spawn('git', this.#args, { env: this.#env, stdio: ['pipe', 'pipe', 'pipe'] })
     this.#child = child
     this.#pending = []
     this.#pendingBytes = 0
@@ -164,7 +209,7 @@ class Batch {
 
   #next(): Request | undefined {
     const request = this.#queue[this.#first]
-    this.#first++
+    this.#queue[this.#first++] = undefined
     if (this.#first > 1024 && this.#first * 2 > this.#queue.length) {
       this.#queue = this.#queue.slice(this.#first)
       this.#first = 0
@@ -173,36 +218,37 @@ class Batch {
   }
 
   #take(chunk: Buffer): void {
-    let rest = chunk
-    while (rest.length > 0) {
+    let at = 0
+    while (at < chunk.length) {
       if (this.#header === undefined) {
-        const end = rest.indexOf(10)
+        const end = chunk.indexOf(10, at)
         if (end < 0) {
-          this.#pending.push(rest)
+          this.#pending.push(chunk.subarray(at))
           return
         }
-        const line = Buffer.concat([...this.#pending, rest.subarray(0, end)]).toString('latin1')
+        const rest = chunk.toString('latin1', at, end)
+        const line =
+          this.#pending.length === 0 ? rest : Buffer.concat(this.#pending).toString('latin1') + rest
         this.#pending = []
-        rest = rest.subarray(end + 1)
+        at = end + 1
         this.#readHeader(line)
         continue
       }
       // The content is followed by a newline of git's own.
-      const { size } = this.#header
-      const needed = size + 1 - this.#pendingBytes
-      if (rest.length < needed) {
-        this.#pending.push(rest)
-        this.#pendingBytes += rest.length
+      const header = this.#header
+      const needed = header.size + 1 - this.#pendingBytes
+      if (chunk.length - at < needed) {
+        this.#pending.push(chunk.subarray(at))
+        this.#pendingBytes += chunk.length - at
         return
       }
-      const last = rest.subarray(0, needed)
-      const whole = this.#pendingBytes === 0 ? last : Buffer.concat([...this.#pending, last])
-      const header = this.#header
+      const last = chunk.subarray(at, at + needed - 1)
+      const content = this.#pendingBytes === 0 ? last : Buffer.concat([...this.#pending, last], header.size)
       this.#pending = []
       this.#pendingBytes = 0
       this.#header = undefined
-      rest = rest.subarray(needed)
-      this.#next()?.resolve({ ...header, content: whole.subarray(0, size) })
+      at += needed
+      this.#next()?.resolve({ type: header.type, size: header.size, content })
     }
   }
 
@@ -225,7 +271,7 @@ class Batch {
     const complaint = this.#complaint.trim().split('\n').at(-1) ?? ''
     this.#child = undefined
     this.#outgoing = ''
-    const [blamed, ...waiting] = this.#queue.slice(this.#first)
+    const [blamed, ...waiting] = this.#queue.slice(this.#first).filter((request) => request !== undefined)
     this.#queue = waiting
     this.#first = 0
     blamed?.reject(unreadable(blamed.oid, 'corrupt', complaint))
@@ -233,7 +279,7 @@ class Batch {
   }
 
   #fail(error: Error): void {
-    const waiting = this.#queue.slice(this.#first)
+    const waiting = this.#queue.slice(this.#first).filter((request) => request !== undefined)
     this.#child = undefined
     this.#queue = []
     this.#first = 0
@@ -246,8 +292,11 @@ async function* runGit(
   borrower: Borrower,
   args: readonly string[],
   onFailure: (complaint: string) => Error,
+  input = '',
 ): AsyncGenerator<Buffer> {
-  const child = spawn('git', args, { env: borrower.env, stdio: ['ignore', 'pipe', 'pipe'] })
+  const child = spawn('git', args, { env: borrower.env, stdio: ['pipe', 'pipe', 'pipe'] })
+  child.stdin.on('error', () => {}) // it has ended early, and "close" says how
+  child.stdin.end(input)
   let complaint = ''
   child.stderr.setEncoding('utf8').on('data', (text: string) => {
     complaint = (complaint + text).slice(-2000)
@@ -305,14 +354,51 @@ async function findAncestor(borrower: Borrower, tip: Oid, digits: string): Promi
   return undefined
 }
 
+/**
+ * Walks several histories as one. Commits come before their parents, so that what is known of a commit, from which of
+ * the tips it is reached, only has to be handed on to them.
+ */
+async function walkTogether(
+  borrower: Borrower,
+  tips: readonly Oid[],
+  wanted: ReadonlySet<Oid>,
+): Promise<readonly ReadonlySet<Oid>[]> {
+  const found = tips.map(() => new Set<Oid>())
+  const [first] = tips
+  if (wanted.size === 0 || first === undefined) return found
+  const reachedFrom = new Map<string, bigint>()
+  for (const [index, tip] of tips.entries()) {
+    reachedFrom.set(tip, (reachedFrom.get(tip) ?? 0n) | (1n << BigInt(index)))
+  }
+  const args = ['rev-list', '--topo-order', '--parents', '--stdin']
+  for await (const line of linesOf(borrower, args, first, `${tips.join('\n')}\n`)) {
+    const [commit = '', ...parents] = line.split(' ')
+    const mask = reachedFrom.get(commit) ?? 0n
+    reachedFrom.delete(commit)
+    for (const parent of parents) reachedFrom.set(parent, (reachedFrom.get(parent) ?? 0n) | mask)
+    if (!wanted.has(commit as Oid)) continue
+    for (const [index, set] of found.entries()) if (mask & (1n << BigInt(index))) set.add(commit as Oid)
+  }
+  return found
+}
+
 /** Yields the ids of a commit and all its ancestors. */
-async function* history(borrower: Borrower, tip: Oid): AsyncGenerator<Oid> {
+function history(borrower: Borrower, tip: Oid): AsyncGenerator<Oid> {
+  return linesOf(borrower, ['rev-list', '--end-of-options', tip], tip) as AsyncGenerator<Oid>
+}
+
+async function* linesOf(
+  borrower: Borrower,
+  args: readonly string[],
+  tip: Oid,
+  input?: string,
+): AsyncGenerator<string> {
   const onFailure = (complaint: string) => unreadable(tip, 'missing', complaint)
   let rest = ''
-  for await (const chunk of runGit(borrower, ['rev-list', '--end-of-options', tip], onFailure)) {
+  for await (const chunk of runGit(borrower, args, onFailure, input)) {
     const lines = (rest + chunk.toString('latin1')).split('\n')
     rest = lines.pop() ?? ''
-    yield* lines as Oid[]
+    yield* lines
   }
 }
 

@@ -14,7 +14,6 @@ import { readFile } from 'node:fs/promises'
 import { devNull } from 'node:os'
 import { dirname, join } from 'node:path'
 import type { Address } from '../config/address.ts'
-import type { Settings } from '../config/schema.ts'
 import { headPrefix, tagPrefix } from '../enumerate/tags.ts'
 import { type Environment, gitEnvironment } from './credentials.ts'
 import { FetchLog, type FetchProgress } from './progress.ts'
@@ -75,12 +74,6 @@ export async function findGit(env: Environment = process.env): Promise<boolean> 
   } catch {
     return false
   }
-}
-
-/** Returns the reader that the setting stands for on this machine. */
-export async function chooseReader(git: Settings['git']): Promise<'native' | 'isomorphic'> {
-  if (git !== 'auto') return git
-  return (await findGit()) ? 'native' : 'isomorphic'
 }
 
 /** Returns the transport that is git itself. */

@@ -11,11 +11,21 @@
 
 import type { Oid } from '../model.ts'
 import type { GitLocation } from './location.ts'
-import type { GitObject, ObjectStat } from './object.ts'
+import { openNative } from './native.ts'
+import { type GitObject, type ObjectStat, RepositoryError } from './object.ts'
+
+/** Where objects can be read from, as plain data: another thread can be told of it. */
+export interface ObjectSource {
+  readonly env: Readonly<Record<string, string>>
+  readonly objectDirs: readonly string[]
+  readonly hash: 'sha1' | 'sha256'
+}
 
 export interface GitRepository {
   readonly reader: 'native' | 'isomorphic'
   readonly hash: 'sha1' | 'sha256'
+  /** What another thread needs to read the same objects. Absent where the reader has to be this one. */
+  readonly source?: ObjectSource
   /** Reads one object whole, verified against its id. Calls may overlap and are answered in order. Throws ObjectError. */
   read(oid: Oid): Promise<GitObject>
   /**
@@ -30,6 +40,11 @@ export interface GitRepository {
    * The walk may stop once it has seen them all. Throws ObjectError.
    */
   ancestors(commit: Oid, wanted: ReadonlySet<Oid>): Promise<ReadonlySet<Oid>>
+  /**
+   * Does the same for several commits, in their order, with one walk. Throws ObjectError where one of the histories
+   * is not whole. Absent where `ancestors` costs no more.
+   */
+  ancestorsOfEach?(commits: readonly Oid[], wanted: ReadonlySet<Oid>): Promise<readonly ReadonlySet<Oid>[]>
   /** Returns the ancestor of a commit or tag, itself included, whose id begins with these digits. Throws ObjectError. */
   findAncestor(tip: Oid, digits: string): Promise<Oid | undefined>
   /**
@@ -44,10 +59,13 @@ export interface OpenRepository extends GitRepository {
   close(): Promise<void>
 }
 
+/** Which reader is wanted. 'auto' is git, where that is installed. */
+export type WantedReader = 'auto' | 'native' | 'isomorphic'
+
 /** Opens the repository, lends it to `use`, and closes it whatever happens. Throws RepositoryError. */
 export async function withRepository<T>(
   location: GitLocation,
-  reader: 'native' | 'isomorphic',
+  reader: WantedReader,
   use: (repository: GitRepository) => Promise<T>,
 ): Promise<T> {
   const repository = await openRepository(location, reader)
@@ -58,15 +76,19 @@ export async function withRepository<T>(
   }
 }
 
-// Loaded when needed: isomorphic-git costs the start of a run that never uses it.
-async function openRepository(
-  location: GitLocation,
-  reader: 'native' | 'isomorphic',
-): Promise<OpenRepository> {
-  if (reader === 'native') {
-    const { openNative } = await import('./native.ts')
-    return openNative(location)
+async function openRepository(location: GitLocation, reader: WantedReader): Promise<OpenRepository> {
+  if (reader === 'isomorphic') return openWithout(location)
+  try {
+    return await openNative(location)
+  } catch (error) {
+    const isMissing = error instanceof RepositoryError && error.code === 'needs-git'
+    if (reader === 'auto' && isMissing) return openWithout(location)
+    throw error
   }
+}
+
+// Loaded when needed: isomorphic-git costs the start of a run that never uses it.
+async function openWithout(location: GitLocation): Promise<OpenRepository> {
   const { openIsomorphic } = await import('./isomorphic.ts')
   return openIsomorphic(location)
 }

@@ -39,6 +39,31 @@ export function hash1(files: Iterable<HashedFile>): string {
 }
 
 /**
+ * Returns the hash of the files of a module, which are in the order of the bytes of their names already. `prefix` is
+ * what each name begins with, "module@version/". It is `hash1` without its lists.
+ *
+ * @example hashModule('m@v1.0.0/', [{ path: 'go.mod' }], [{ sha256: '…' }])
+ */
+export function hashModule(
+  prefix: string,
+  files: readonly { readonly path: string }[],
+  contents: readonly { readonly sha256: string }[],
+): string {
+  const hash = createHash('sha256')
+  let lines = ''
+  for (let index = 0; index < files.length; index++) {
+    lines += `${contents[index]?.sha256}  ${prefix}${files[index]?.path}\n`
+    if (lines.length < linesLength) continue
+    hash.update(lines)
+    lines = ''
+  }
+  return `h1:${hash.update(lines).digest('base64')}`
+}
+
+/** How much text is hashed at a time. */
+const linesLength = 64 * 1024
+
+/**
  * Returns the hash of a go.mod file that go.sum holds in its "/go.mod" lines.
  *
  * @example goModH1(new TextEncoder().encode('module example.com/m\n'))

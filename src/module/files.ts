@@ -174,7 +174,7 @@ function nestedModules(entries: readonly TreeFile[]): (path: string) => boolean 
 }
 
 /** Tells whether a name is "go.mod" in whatever letter case. No letter beyond ASCII folds to one of these. */
-function isGoModName(name: string): boolean {
+export function isGoModName(name: string): boolean {
   return /^go\.mod$/i.test(name)
 }
 

@@ -27,6 +27,7 @@ describe('parseConfig', () => {
       git: 'auto',
       origin: true,
       maxGo: '1.26',
+      memory: 128,
       accept: [],
     }
     expect(parseConfig({})).toEqual(defaults)

@@ -4,7 +4,7 @@ import { Attributes, type ByteChanges } from '../../src/git/attributes.ts'
 import { locateRepository } from '../../src/git/location.ts'
 import { openNative } from '../../src/git/native.ts'
 import type { OpenRepository } from '../../src/git/repository.ts'
-import { type FlatEntry, Trees } from '../../src/git/tree.ts'
+import { directoryOf, type FlatEntry, flattenTree, Trees } from '../../src/git/tree.ts'
 import type { Oid } from '../../src/model.ts'
 import {
   type Bytes,
@@ -35,9 +35,9 @@ interface Found {
 
 async function find(files: Files, dir = ''): Promise<Found> {
   const tree = raw.files(files) as Oid
-  const trees = new Trees(git)
-  const entries = await trees.flatten((await trees.directory(tree, dir)) ?? tree)
-  const changes = await new Attributes(git, trees).findChanges(tree, dir, entries)
+  const top = await new Trees(git).load(tree)
+  const entries = flattenTree(directoryOf(top, dir) ?? top)
+  const changes = await new Attributes(git).findChanges(top, dir)
   return { changes, entries, commit: raw.commit({ tree, time: 0 }) as Oid }
 }
 

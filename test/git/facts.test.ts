@@ -186,11 +186,11 @@ describe('addMerged', () => {
     ]
     const facts = tag('main', merge)
     await use(async (reader) => {
-      expect(await reader.addMerged(facts, tags)).toEqual({
+      expect((await reader.addMerged([facts], tags))[0]).toEqual({
         ...facts,
         merged: ['sub/v0.1.0+meta', 'v1.0.0', 'v1.1.0', 'v1.2.0'],
       })
-      expect(await reader.addMerged(facts, [])).toEqual({ ...facts, merged: [] })
+      expect(await reader.addMerged([facts], [])).toEqual([{ ...facts, merged: [] }])
     })
   })
 
@@ -200,13 +200,13 @@ describe('addMerged', () => {
     const other = commitOf({})
     await use(async (reader) => {
       const tags = [{ ref: 'refs/tags/v1.0.0', oid: other, commit: other }]
-      expect(await reader.addMerged(facts, tags)).toMatchObject({ failed: { code: 'object-missing' } })
+      expect(await reader.addMerged([facts], tags)).toMatchObject([{ failed: { code: 'object-missing' } }])
       const failed = {
         ...facts,
         commit: undefined,
         failed: { code: 'x', message: '' },
       } as unknown as RefFacts
-      expect(await reader.addMerged(failed, tags)).toBe(failed)
+      expect((await reader.addMerged([failed], tags))[0]).toBe(failed)
     })
   })
 })

@@ -9,6 +9,7 @@ import {
   writeFileSync,
 } from 'node:fs'
 import { delimiter, join } from 'node:path'
+import fc from 'fast-check'
 import { afterEach, describe, expect, test, vi } from 'vitest'
 import { locateRepository } from '../../src/git/location.ts'
 import type { ObjectError } from '../../src/git/object.ts'
@@ -163,7 +164,8 @@ describe('git', () => {
       `if [ "$2" = --batch ] && mkfifo '${dir}/answers' 2>/dev/null; then`,
       '  exec 3<&0',
       `  git "$@" <&3 >'${dir}/answers' &`,
-      `  head -c ${bytes} <'${dir}/answers'`,
+      // Not "head", which keeps for itself what it has until it has all of it.
+      `  dd bs=1 count=${bytes} status=none <'${dir}/answers'`,
       '  kill -9 $!',
       '  exit 1',
       'fi',
@@ -180,7 +182,9 @@ describe('git', () => {
     dieAfter(bytes)
     await use(raw, async (git) => {
       const results = await Promise.allSettled(blobs.map(([oid]) => git.read(oid)))
-      expect(results.flatMap((each) => code(each) ?? [])).toEqual(['object-corrupt'])
+      const codes = results.flatMap((each) => code(each) ?? [])
+      // Within the first 50 bytes no object has been asked for yet.
+      expect(codes).toEqual(bytes < 50 ? [] : ['object-corrupt'])
       for (const [index, [, content]] of blobs.entries()) {
         const result = results[index]
         if (result?.status === 'fulfilled')
@@ -195,10 +199,17 @@ describe('git', () => {
     const oid = raw.blob('x') as Oid
     vi.stubEnv('PATH', makeDirectory())
     const want = { name: 'RepositoryError', code: 'needs-git' }
-    await use(raw, async (git) => {
-      await expect(Promise.all([git.read(oid), git.read(oid)])).rejects.toMatchObject(want)
-      await expect(git.stat([oid])).rejects.toMatchObject(want)
-      await expect(collect(git.stream(oid))).rejects.toMatchObject(want)
+    await expect(use(raw, (git) => git.read(oid))).rejects.toMatchObject(want)
+  })
+
+  test('that has only its name cannot be run either', async () => {
+    const dir = makeDirectory()
+    writeFileSync(join(dir, 'git'), '#!/bin/sh\necho no tools >&2\nexit 1\n', { mode: 0o755 })
+    vi.stubEnv('PATH', `${dir}${delimiter}${realPath}`)
+    const failing = use(make(), (git) => git.stat([]))
+    await expect(failing).rejects.toMatchObject({
+      code: 'needs-git',
+      message: expect.stringContaining('no tools'),
     })
   })
 
@@ -278,6 +289,46 @@ describe('history', () => {
       expect(await git.findAncestor(tag, right.slice(0, 7))).toBe(right)
       expect(await git.findAncestor(left, right)).toBeUndefined()
       await expect(git.ancestors(cut, new Set([first]))).rejects.toMatchObject({ code: 'object-missing' })
+    })
+  })
+})
+
+describe('several histories', () => {
+  test('give with one walk what each gives by itself', async () => {
+    const raw = make()
+    const tree = raw.files({})
+    // For each commit, how far back its parents are.
+    const graph = fc.array(fc.array(fc.integer({ min: 1, max: 6 }), { maxLength: 3 }), {
+      minLength: 1,
+      maxLength: 12,
+    })
+    await use(raw, async (git) => {
+      await fc.assert(
+        fc.asyncProperty(graph, fc.array(fc.nat(11), { maxLength: 4 }), async (distances, chosen) => {
+          const commits: Oid[] = []
+          for (const [index, back] of distances.entries()) {
+            const parents = new Set(back.flatMap((distance) => commits[index - distance] ?? []))
+            commits.push(raw.commit({ tree, parents: [...parents], time: index }) as Oid)
+          }
+          const tips = chosen.flatMap((index) => commits[index] ?? [])
+          const wanted = new Set(commits.filter((_, index) => index % 2 === 0))
+          const alone = await Promise.all(tips.map((tip) => git.ancestors(tip, wanted)))
+          expect(await git.ancestorsOfEach?.(tips, wanted)).toEqual(alone)
+        }),
+        { numRuns: 15 },
+      )
+    })
+  })
+
+  test('of which one has a hole are not told', async () => {
+    const raw = make()
+    const tree = raw.files({})
+    const good = raw.commit({ tree }) as Oid
+    const cut = raw.commit({ tree, parents: ['1'.repeat(40)] }) as Oid
+    await use(raw, async (git) => {
+      await expect(git.ancestorsOfEach?.([good, cut], new Set([good]))).rejects.toMatchObject({
+        code: 'object-missing',
+      })
     })
   })
 })

@@ -3,7 +3,7 @@ import { beforeAll, describe, expect, test } from 'vitest'
 import { locateRepository } from '../../src/git/location.ts'
 import { entryKind } from '../../src/git/object.ts'
 import { type GitRepository, withRepository } from '../../src/git/repository.ts'
-import { Trees } from '../../src/git/tree.ts'
+import { directoryOf, flattenTree, Trees } from '../../src/git/tree.ts'
 import type { Oid } from '../../src/model.ts'
 import { createRepository, type FileEntry, latin1, type RawRepository } from '../support/gitobjects.ts'
 import { makeDirectory, runGit } from '../support/repo.ts'
@@ -62,12 +62,12 @@ describe('find', () => {
       const entry = await trees.find(tree, path)
       expect(entry && entryKind(entry.mode)).toBe(want)
       const isDirectory = want === 'tree' || path === ''
-      expect((await trees.directory(tree, path)) !== undefined).toBe(isDirectory)
+      expect(directoryOf(await trees.load(tree), path) !== undefined).toBe(isDirectory)
     })
   })
 })
 
-describe('flatten', () => {
+describe('flattenTree', () => {
   test('gives what git ls-tree gives, in its order, whatever the names', async () => {
     const name = fc.constantFrom('a', 'a-', 'a.b', 'a0', 'é', '日', '𐐀', 'Ａ', 'b', '.x', 'a b')
     const path = fc.array(name, { minLength: 1, maxLength: 3 }).map((elements) => elements.join('/'))
@@ -80,11 +80,11 @@ describe('flatten', () => {
           ([, oid, file]) => `${oid} ${file}`,
         )
         await use(async (trees) => {
-          const flat = await trees.flatten(tree)
+          const flat = flattenTree(await trees.load(tree))
           expect(flat.map((entry) => `${entry.oid} ${entry.path}`)).toEqual(want)
           const bytes = flat.map((entry) => Buffer.from(entry.path))
           expect([...bytes].sort(Buffer.compare)).toEqual(bytes)
-          expect((await trees.summarize(tree)).files).toBe(files.length)
+          expect((await trees.load(tree)).files).toBe(files.length)
         })
       }),
       { numRuns: 25 },
@@ -98,12 +98,12 @@ describe('flatten', () => {
       { mode: '100644', name: latin1('\xff'), oid },
     ]) as Oid
     await use(async (trees) => {
-      expect((await trees.flatten(tree)).map((entry) => entry.path)).toEqual(['\udce9', '\udcff'])
+      expect(flattenTree(await trees.load(tree)).map((entry) => entry.path)).toEqual(['\udce9', '\udcff'])
     })
   })
 })
 
-describe('summarize', () => {
+describe('load', () => {
   test('finds each go.mod with its directory, links and directories of that name included', async () => {
     const tree = treeOf({
       'go.mod': '',
@@ -114,7 +114,7 @@ describe('summarize', () => {
       'other/go.modx': '',
     })
     await use(async (trees) => {
-      const { goMods, files, forbidden } = await trees.summarize(tree)
+      const { goMods, files, forbidden } = await trees.load(tree)
       expect(goMods.map(({ dir }) => dir).sort()).toEqual(['', 'other', 'sub', 'sub/deep'])
       expect({ files, forbidden }).toEqual({ files: 6, forbidden: undefined })
     })
@@ -131,7 +131,7 @@ describe('summarize', () => {
     const inner = repository.rawTree([{ mode: '100644', name, oid: repository.blob('') }])
     const tree = repository.rawTree([{ mode: '40000', name: 'sub', oid: inner }]) as Oid
     await use(async (trees) => {
-      expect((await trees.summarize(tree)).forbidden).toBe(want)
+      expect((await trees.load(tree)).forbidden).toBe(want)
     })
   })
 
@@ -143,7 +143,7 @@ describe('summarize', () => {
       )
     }
     await use(async (trees, reads) => {
-      expect((await trees.summarize(oid as Oid)).files).toBe(10 ** 8)
+      expect((await trees.load(oid as Oid)).files).toBe(10 ** 8)
       await trees.find(oid as Oid, 'd1/d2/d3')
       expect(reads).toHaveLength(9)
     })
@@ -158,8 +158,7 @@ describe('what is no tree', () => {
   ] as const)('%s', async ([, make, code]) => {
     const tree = repository.tree([{ mode: '40000', name: 'sub', oid: make() }]) as Oid
     await use(async (trees) => {
-      await expect(trees.flatten(tree)).rejects.toMatchObject({ code })
-      await expect(trees.summarize(tree)).rejects.toMatchObject({ code })
+      await expect(trees.load(tree)).rejects.toMatchObject({ code })
       await expect(trees.find(tree, 'sub/x')).rejects.toMatchObject({ code })
       expect(await trees.find(tree, 'sub')).toBeDefined()
     })

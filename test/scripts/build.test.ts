@@ -54,7 +54,7 @@ describe('the bundle', () => {
     expect(quiet.stderr).toContain('mistake in modpress: It is broken.')
     expect(quiet.stderr).not.toMatch(/ at .*\(/)
     const { stderr, status } = await runCli(['plan'], { env: { ...env, MODPRESS_DEBUG: '1' } })
-    expect(stderr).toMatch(/ at load .*src\/cli\/main\.ts:\d+/)
+    expect(stderr).toMatch(/ at .*src\/cli\/main\.ts:\d+/)
     expect(status).toBe(2)
   })
 })
@@ -104,7 +104,6 @@ const writers = [
   'derive.ts',
   'git/facts.ts',
   'git/native.ts',
-  'git/remote.ts',
   'pack.ts',
   'plan.ts',
   'press.ts',

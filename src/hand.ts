@@ -1,0 +1,108 @@
+/**
+ * A thread of its own for the work of a build that takes no decisions: it
+ * reads, checks and deflates blobs, and writes files. hands.ts starts it and
+ * tells it what to do; the messages are declared there.
+ */
+
+import { hash } from 'node:crypto'
+import { parentPort } from 'node:worker_threads'
+import { type BlobReader, readerHere } from './blobs.ts'
+import { type ObjectReader, openObjectReader } from './git/native.ts'
+import { ObjectError, RepositoryError } from './git/object.ts'
+import type { Answer, Created, Task } from './hands.ts'
+import { FatalError } from './problem.ts'
+import { type DirectoryStore, openDirectoryStore } from './store/directory.ts'
+
+const port = parentPort
+if (port === null) throw new Error('hand.ts is not a program: hands.ts starts it as a thread.')
+
+interface Opened {
+  readonly objects: ObjectReader
+  readonly reader: BlobReader
+}
+
+const repositories = new Map<number, Opened>()
+const stores = new Map<string, Promise<DirectoryStore>>()
+const stop = new AbortController()
+
+port.on('message', (task: Task) => {
+  perform(task).catch((error: unknown) => {
+    port.postMessage({ id: task.id, failure: describeError(error) } satisfies Answer)
+  })
+})
+port.postMessage({ id: 0 } satisfies Answer)
+
+async function perform(task: Task): Promise<void> {
+  switch (task.kind) {
+    case 'open': {
+      const objects = openObjectReader(task.source)
+      repositories.set(task.repository, { objects, reader: readerHere(objects) })
+      return
+    }
+    case 'read':
+      return read(task.id, task.repository, task.oids)
+    case 'create': {
+      const created = await create(task)
+      const buffer = task.files[0]?.body.buffer as ArrayBuffer
+      port?.postMessage({ id: task.id, created, buffer } satisfies Answer, [buffer])
+      return
+    }
+    case 'close': {
+      const opened = repositories.get(task.repository)
+      repositories.delete(task.repository)
+      await opened?.objects.close()
+      port?.postMessage({ id: task.id } satisfies Answer)
+      return
+    }
+    case 'stop':
+      stop.abort()
+      return
+    case 'end':
+      port?.close()
+  }
+}
+
+async function read(
+  id: number,
+  repository: number,
+  oids: Extract<Task, { kind: 'read' }>['oids'],
+): Promise<void> {
+  const opened = repositories.get(repository)
+  if (opened === undefined) throw new Error('The repository is not open.')
+  const batch = await opened.reader.read(oids)
+  const blobs = batch.map((each) => (each instanceof ObjectError ? describeError(each) : each))
+  const buffers = batch.flatMap((each) =>
+    'data' in each && each.data instanceof Uint8Array ? [each.data.buffer as ArrayBuffer] : [],
+  )
+  port?.postMessage({ id, blobs } satisfies Answer, buffers)
+}
+
+/** Creates the files one after the other, up to the first that is there already. */
+async function create({ root, files }: Extract<Task, { kind: 'create' }>): Promise<Created> {
+  const opened = stores.get(root) ?? openDirectoryStore(root)
+  stores.set(root, opened)
+  const store = await opened
+  const [first] = files
+  const sha256 = first === undefined ? '' : hash('sha256', first.body, 'hex')
+  const outcomes: Created['outcomes'][number][] = []
+  for (const { path, body } of files) {
+    const outcome = await store.create(path, body, { signal: stop.signal })
+    outcomes.push(outcome)
+    if (outcome === 'exists') break
+  }
+  return { sha256, outcomes }
+}
+
+/** Errors lose their class on the way between threads. */
+function describeError(error: unknown): NonNullable<Answer['failure']> {
+  if (error instanceof ObjectError) {
+    return { kind: 'object', oid: error.oid, fault: error.kind, message: error.message }
+  }
+  if (error instanceof FatalError) {
+    return { kind: 'fatal', problem: error.problem, exitCode: error.exitCode, message: error.message }
+  }
+  if (error instanceof RepositoryError) {
+    return { kind: 'repository', code: error.code, message: error.message }
+  }
+  return { kind: 'other', message: error instanceof Error ? (error.stack ?? error.message) : String(error) }
+}

@@ -1,0 +1,298 @@
+/**
+ * Hands are threads that do what takes time and no decisions: reading,
+ * checking and deflating blobs, and hashing and writing finished files. This
+ * thread has the head: it knows which versions there are, and puts their zips
+ * together. Nothing of the result depends on how many hands there are, or on
+ * which of them did what.
+ *
+ * They are started as soon as there may be work, and take their share from the
+ * moment they are there; until then this thread does all by itself, so that a
+ * small build is over before it has waited for anyone.
+ */
+
+import { Worker } from 'node:worker_threads'
+import { type Batch, type BlobReader, readerHere } from './blobs.ts'
+import type { Blob } from './compress.ts'
+import { Room } from './each.ts'
+import { ObjectError, RepositoryError } from './git/object.ts'
+import type { GitRepository, ObjectSource } from './git/repository.ts'
+import type { Oid } from './model.ts'
+import { FatalError, type Problem, type ProblemCode } from './problem.ts'
+
+/** A file to be created. */
+export interface NewFile {
+  readonly path: string
+  readonly body: Uint8Array
+}
+
+/** A zip to be created. */
+export interface NewZip {
+  readonly path: string
+  readonly bytes: number
+  readonly fill: (body: Buffer) => void
+}
+
+/** What became of files that were to be created, up to the first that was there already. */
+export interface Created {
+  /** Of the first file's content, in lower-case hexadecimal. */
+  readonly sha256: string
+  readonly outcomes: readonly ('created' | 'exists')[]
+}
+
+/** What a hand is told. */
+export type Task = { readonly id: number } & (
+  | { readonly kind: 'open'; readonly repository: number; readonly source: ObjectSource }
+  | { readonly kind: 'read'; readonly repository: number; readonly oids: readonly Oid[] }
+  | { readonly kind: 'close'; readonly repository: number }
+  | { readonly kind: 'create'; readonly root: string; readonly files: readonly NewFile[] }
+  | { readonly kind: 'stop' | 'end' }
+)
+
+type Failure =
+  | {
+      readonly kind: 'object'
+      readonly oid: Oid
+      readonly fault: ObjectError['kind']
+      readonly message: string
+    }
+  | { readonly kind: 'repository'; readonly code: ProblemCode; readonly message: string }
+  | { readonly kind: 'fatal'; readonly problem: Problem; readonly exitCode: 2 | 75; readonly message: string }
+  | { readonly kind: 'other'; readonly message: string }
+
+/** What a hand answers. The id 0 says that it is there. */
+export interface Answer {
+  readonly id: number
+  readonly blobs?: readonly (Blob | Failure)[]
+  readonly created?: Created
+  /** The memory of the first file, which goes back. */
+  readonly buffer?: ArrayBuffer
+  readonly failure?: Failure
+}
+
+/** Nothing is gained by more: this thread could not give them enough to do. */
+const mostHands = 8
+
+/** A repository whose blobs hands can read. */
+export interface ReadByHands {
+  readonly reader: BlobReader
+  close(): Promise<void>
+}
+
+export interface HandsOptions {
+  /** How much memory zips may take that are being written. @default 16 MiB */
+  readonly roomBytes?: number
+}
+
+export class Hands {
+  readonly #wanted: number
+  #hands: Hand[] = []
+  #repositories = 0
+  readonly #buffers: ArrayBuffer[] = []
+  readonly #roomBytes: number
+  readonly #room: Room
+
+  /** `jobs` is how much is done at a time, by this thread and by others. With one, this thread stays alone. */
+  constructor(jobs: number, options: HandsOptions = {}) {
+    this.#wanted = Math.min(Math.max(jobs - 1, 0), mostHands)
+    this.#roomBytes = options.roomBytes ?? 16 * 2 ** 20
+    this.#room = new Room(this.#roomBytes)
+  }
+
+  /** Starts the threads, if they are not there yet. It does not wait for them. */
+  start(): void {
+    if (this.#hands.length > 0) return
+    this.#hands = Array.from({ length: this.#wanted }, () => new Hand())
+  }
+
+  /** Lets them read the blobs of a repository, besides this thread. */
+  open(repository: Pick<GitRepository, 'read' | 'source'>): ReadByHands {
+    const here = readerHere(repository)
+    const { source } = repository
+    if (source === undefined || this.#wanted === 0) return { reader: here, close: async () => {} }
+    const number = ++this.#repositories
+    const opened = new Set<Hand>()
+    const hands = this
+    const reader: BlobReader = {
+      get lanes() {
+        const ready = hands.#hands.filter((hand) => hand.isReady).length
+        return ready === 0 ? here.lanes : ready * lanesOfHand + 1
+      },
+      read: async (oids) => {
+        const hand = hands.#leastBusy()
+        if (hand === undefined || hand.reads >= lanesOfHand) return here.read(oids)
+        if (!opened.has(hand)) {
+          opened.add(hand)
+          hand.tell({ kind: 'open', repository: number, source })
+        }
+        hand.reads++
+        const { blobs = [] } = await hand
+          .ask({ kind: 'read', repository: number, oids })
+          .finally(() => hand.reads--)
+        return blobs.map((each) => ('kind' in each ? errorOf(each) : each)) as Batch
+      },
+    }
+    const close = async () => {
+      await Promise.all([...opened].map((hand) => hand.ask({ kind: 'close', repository: number })))
+    }
+    return { reader, close }
+  }
+
+  /** Whether one of them is there by now, and has not enough to do already. */
+  get canCreate(): boolean {
+    const hand = this.#leastBusy()
+    return hand !== undefined && hand.asked < mostAsked
+  }
+
+  /**
+   * Creates files one after the other below a directory, as its store does, up to the first that is there already.
+   * Only for who has seen that they can. The zip comes first; `fill` writes it into memory with whatever in it.
+   */
+  async create(root: string, zip: NewZip, others: readonly NewFile[]): Promise<Created> {
+    const release = await this.#room.take(zip.bytes)
+    try {
+      const hand = this.#leastBusy()
+      if (hand === undefined) throw new Error('There is nobody who could create the files.')
+      const memory = this.#takeBuffer(zip.bytes)
+      const body = Buffer.from(memory, 0, zip.bytes)
+      zip.fill(body)
+      // A part of a buffer would take all of it along.
+      const own = others.map(({ path, body }) => ({ path, body: new Uint8Array(body) }))
+      const task = { kind: 'create', root, files: [{ path: zip.path, body }, ...own] } as const
+      const { created, buffer } = await hand.ask(task, [memory])
+      if (buffer !== undefined) this.#keepBuffer(buffer)
+      return created ?? { sha256: '', outcomes: [] }
+    } finally {
+      release()
+    }
+  }
+
+  #takeBuffer(bytes: number): ArrayBuffer {
+    const index = this.#buffers.findIndex(({ byteLength }) => byteLength >= bytes && byteLength <= 8 * bytes)
+    const [buffer = new ArrayBuffer(Math.ceil(bytes / bufferStep) * bufferStep)] =
+      index < 0 ? [] : this.#buffers.splice(index, 1)
+    return buffer
+  }
+
+  /** Keeps memory for the next zips, of which the largest pieces fit most of them. */
+  #keepBuffer(buffer: ArrayBuffer): void {
+    this.#buffers.push(buffer)
+    this.#buffers.sort((a, b) => a.byteLength - b.byteLength)
+    while (this.#buffers.reduce((sum, { byteLength }) => sum + byteLength, 0) > this.#roomBytes / 2) {
+      this.#buffers.shift()
+    }
+  }
+
+  /** Tells them to give no file its name any more. */
+  stop(): void {
+    for (const hand of this.#hands) hand.tell({ kind: 'stop' })
+  }
+
+  /** Lets them go. What they were asked for must be done. */
+  end(): void {
+    for (const hand of this.#hands) hand.tell({ kind: 'end' })
+    this.#hands = []
+  }
+
+  #leastBusy(): Hand | undefined {
+    return this.#hands
+      .filter((hand) => hand.isReady)
+      .reduce<Hand | undefined>(
+        (best, hand) => (best === undefined || hand.asked < best.asked ? hand : best),
+        undefined,
+      )
+  }
+}
+
+/** Memory for zips goes to and fro: thousands of them, new each, would be much before it is collected. */
+const bufferStep = 64 * 2 ** 10
+
+/** A hand always has the next batch at hand. When all have, this thread takes one, too. */
+const lanesOfHand = 2
+/** With so much before it a file is written sooner by this thread. */
+const mostAsked = 4
+
+// Leaves out the id, which `ask` adds. Each kind is to keep its own fields.
+type Untold = Task extends infer Each ? (Each extends Task ? Omit<Each, 'id'> : never) : never
+
+/** One thread. */
+class Hand {
+  readonly #worker: Worker
+  readonly #waiting = new Map<number, { resolve(answer: Answer): void; reject(error: unknown): void }>()
+  #asked = 0
+  #failure: Error | undefined
+  isReady = false
+
+  constructor() {
+    this.#worker = startWorker()
+    this.#worker.unref()
+    this.#worker.on('message', (answer: Answer) => this.#take(answer))
+    this.#worker.on('error', (error) => this.#fail(error instanceof Error ? error : new Error(String(error))))
+    this.#worker.on('exit', () => this.#fail(new Error('A thread has ended before its work.')))
+  }
+
+  /** How many answers are still to come. */
+  get asked(): number {
+    return this.#waiting.size
+  }
+
+  /** How many batches it still has to read. */
+  reads = 0
+
+  tell(task: Untold): void {
+    this.#worker.postMessage({ id: 0, ...task })
+  }
+
+  ask(task: Untold, transfer: readonly ArrayBuffer[] = []): Promise<Answer> {
+    return new Promise((resolve, reject) => {
+      if (this.#failure !== undefined) return reject(this.#failure)
+      const id = ++this.#asked
+      // While someone waits for an answer, the process does.
+      if (this.#waiting.size === 0) this.#worker.ref()
+      this.#waiting.set(id, { resolve, reject })
+      this.#worker.postMessage({ id, ...task }, transfer)
+    })
+  }
+
+  #take(answer: Answer): void {
+    if (answer.id === 0) {
+      this.isReady = true
+      return
+    }
+    const waiting = this.#waiting.get(answer.id)
+    this.#waiting.delete(answer.id)
+    if (this.#waiting.size === 0) this.#worker.unref()
+    if (answer.failure === undefined) waiting?.resolve(answer)
+    else waiting?.reject(errorOf(answer.failure))
+  }
+
+  #fail(error: Error): void {
+    this.isReady = false
+    this.#failure ??= error
+    for (const { reject } of this.#waiting.values()) reject(error)
+    this.#waiting.clear()
+  }
+}
+
+function startWorker(): Worker {
+  const resourceLimits = { maxYoungGenerationSizeMb: 4 }
+  if (!import.meta.url.endsWith('.ts')) {
+    return new Worker(new URL('./hand.js', import.meta.url), { resourceLimits })
+  }
+  // Where the sources themselves run, a thread does not know how to load them.
+  const url = JSON.stringify(new URL('./hand.ts', import.meta.url))
+  const load = `import('tsx/esm/api').then(({ register }) => { register(); return import(${url}) })`
+  return new Worker(load, { eval: true, resourceLimits })
+}
+
+function errorOf(failure: Failure): Error {
+  switch (failure.kind) {
+    case 'object':
+      return new ObjectError(failure.oid, failure.fault, failure.message)
+    case 'repository':
+      return new RepositoryError(failure.code, failure.message)
+    case 'fatal':
+      return new FatalError(failure.problem, { exitCode: failure.exitCode })
+    case 'other':
+      return new Error(failure.message)
+  }
+}

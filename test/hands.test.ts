@@ -1,0 +1,135 @@
+import { createHash } from 'node:crypto'
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { setTimeout as wait } from 'node:timers/promises'
+import { afterEach, beforeAll, describe, expect, test } from 'vitest'
+import { readerHere } from '../src/blobs.ts'
+import { locateRepository } from '../src/git/location.ts'
+import { ObjectError } from '../src/git/object.ts'
+import { type GitRepository, withRepository } from '../src/git/repository.ts'
+import { Hands } from '../src/hands.ts'
+import type { Oid } from '../src/model.ts'
+import { createRepository, type RawRepository } from './support/gitobjects.ts'
+import { makeDirectory } from './support/repo.ts'
+
+let raw: RawRepository
+beforeAll(() => {
+  raw = createRepository(makeDirectory())
+})
+
+const opened: Hands[] = []
+afterEach(() => {
+  for (const hands of opened.splice(0)) hands.end()
+})
+
+/** Starts threads, and waits until they are there. */
+async function start(jobs: number, roomBytes?: number): Promise<Hands> {
+  const hands = new Hands(jobs, roomBytes === undefined ? {} : { roomBytes })
+  opened.push(hands)
+  hands.start()
+  for (let turn = 0; !hands.canCreate; turn++) {
+    if (turn > 2000) throw new Error('No thread has come.')
+    await wait(5)
+  }
+  return hands
+}
+
+async function use<T>(work: (repository: GitRepository) => Promise<T>): Promise<T> {
+  const location = await locateRepository(raw.dir)
+  if ('code' in location) throw new Error(location.message)
+  return withRepository(location, 'native', work)
+}
+
+describe('hands', () => {
+  test('read what this thread reads, the missing and the damaged included', async () => {
+    const hands = await start(3)
+    const oids = Array.from({ length: 40 }, (_, index) => raw.blob(`${index}\n`.repeat(index * 20)) as Oid)
+    const tree = raw.files({ a: 'a' }) as Oid
+    const all = [...oids, '1'.repeat(40) as Oid, tree]
+    await use(async (repository) => {
+      const { reader, close } = hands.open(repository)
+      expect(reader.lanes).toBe(5)
+      const here = await readerHere(repository).read(all)
+      const batches = await Promise.all(Array.from({ length: 8 }, () => reader.read(all)))
+      for (const batch of batches) {
+        expect(batch.slice(0, 40)).toEqual(here.slice(0, 40))
+        const codes = batch.slice(40).map((each) => each instanceof ObjectError && each.code)
+        expect(codes).toEqual(['object-missing', 'object-corrupt'])
+      }
+      await close()
+    })
+  })
+
+  test('create files one after the other, up to the first that is there', async () => {
+    const hands = await start(2)
+    const root = makeDirectory()
+    const content = Buffer.from('a zip, as it were')
+    const zip = (path: string) => ({
+      path,
+      bytes: content.length,
+      fill: (body: Buffer) => void content.copy(body),
+    })
+    const others = [
+      { path: 'm/@v/v1.0.0.mod', body: Buffer.from('mod') },
+      { path: 'm/@v/v1.0.0.info', body: Buffer.from('info') },
+    ]
+    const sha256 = createHash('sha256').update(content).digest('hex')
+    const all = { sha256, outcomes: ['created', 'created', 'created'] }
+    expect(await hands.create(root, zip('m/@v/v1.0.0.zip'), others)).toEqual(all)
+    expect(readFileSync(join(root, 'm/@v/v1.0.0.zip')).equals(content)).toBe(true)
+    expect(readFileSync(join(root, 'm/@v/v1.0.0.info'), 'utf8')).toBe('info')
+    const again = await hands.create(root, zip('m/@v/v2.0.0.zip'), others)
+    expect(again.outcomes).toEqual(['created', 'exists'])
+    expect(existsSync(join(root, 'm/@v/v2.0.0.info'))).toBe(false)
+  })
+
+  test('use the memory that they are lent, over and over', async () => {
+    const hands = await start(2, 100_000)
+    const root = makeDirectory()
+    const sizes = Array.from({ length: 30 }, (_, index) => 1 + ((index * 7919) % 150_000))
+    const created = await Promise.all(
+      sizes.map((bytes, index) => {
+        const fill = (body: Buffer) => void body.fill(index)
+        return hands.create(root, { path: `f${index}`, bytes, fill }, [])
+      }),
+    )
+    for (const [index, bytes] of sizes.entries()) {
+      const want = Buffer.alloc(bytes, index)
+      expect(readFileSync(join(root, `f${index}`)).equals(want)).toBe(true)
+      expect(created[index]?.sha256).toBe(createHash('sha256').update(want).digest('hex'))
+    }
+  })
+
+  test('tell what the disk refuses, as this thread would', async () => {
+    const hands = await start(2)
+    const root = join(makeDirectory(), 'file')
+    writeFileSync(root, '')
+    const zip = { path: 'm/v1.0.0.zip', bytes: 1, fill: (body: Buffer) => void body.fill(0) }
+    await expect(hands.create(root, zip, [])).rejects.toMatchObject({
+      name: 'FatalError',
+      problem: { code: 'output-unwritable' },
+      exitCode: 2,
+    })
+  })
+
+  test('give no file its name once they are stopped', async () => {
+    const hands = await start(2)
+    const root = makeDirectory()
+    hands.stop()
+    const zip = { path: 'm/v1.0.0.zip', bytes: 1, fill: (body: Buffer) => void body.fill(0) }
+    await expect(hands.create(root, zip, [])).rejects.toThrow()
+    expect(existsSync(join(root, 'm'))).toBe(false)
+  })
+
+  test('are none where one thing is done at a time', async () => {
+    const hands = new Hands(1)
+    hands.start()
+    await wait(50)
+    expect(hands.canCreate).toBe(false)
+    await use(async (repository) => {
+      const { reader, close } = hands.open(repository)
+      expect(await reader.read([raw.blob('x') as Oid])).toMatchObject([{ size: 1 }])
+      await close()
+    })
+  })
+})
