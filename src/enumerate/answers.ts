@@ -32,7 +32,11 @@ export function answerQueries(
   }
   const { branches } = scope.repository
   const answerTags = (effort: 'known' | 'any') => {
+    // Where nothing is published of a commit, no version that is known can be found for it.
+    const commits =
+      effort === 'known' ? new Set(Array.from(versions.values(), ({ commit }) => commit)) : undefined
     for (const { short, rest, dir, facts } of scope.tags.byName.values()) {
+      if (commits !== undefined && (facts.commit === undefined || !commits.has(facts.commit))) continue
       // Go looks for a version below the module's directory, and for any other name as it stands.
       if (dir !== (isSemver(rest) ? at.codeDir : '')) continue
       if ((looksLikeVersion(rest) || branches.includes(short)) !== (effort === 'any')) continue
