@@ -5,7 +5,7 @@
  * together. Nothing of the result depends on how many hands there are, or on
  * which of them did what.
  *
- * They are started as soon as there may be work, and take their share from the
+ * They are started as soon as there may be much work, and take their share from the
  * moment they are there; until then this thread does all by itself, so that a
  * small build is over before it has waited for anyone.
  */
@@ -112,12 +112,15 @@ export class Hands {
     const number = ++this.#repositories
     const opened = new Set<Hand>()
     const hands = this
+    let asked = 0
     const reader: BlobReader = {
       get lanes() {
         const ready = hands.#hands.filter((hand) => hand.isReady).length
         return ready === 0 ? here.lanes : ready * lanesOfHand + 1
       },
       read: async (oids) => {
+        asked += oids.length
+        if (asked > fewBlobs) hands.start()
         const hand = hands.#leastBusy()
         if (hand === undefined || hand.reads >= lanesOfHand) return here.read(oids)
         if (!opened.has(hand)) {
@@ -205,6 +208,9 @@ export class Hands {
 
 /** Memory for zips goes to and fro: thousands of them, new each, would be much before it is collected. */
 const bufferStep = 64 * 2 ** 10
+
+/** With more than this, help is worth its start. */
+const fewBlobs = 200
 
 /** A hand always has the next batch at hand. When all have, this thread takes one, too. */
 const lanesOfHand = 2

@@ -99,6 +99,8 @@ export async function tryRepository({ site }: Run, survey: Survey, options: Flow
   }
 }
 
+const fewRefs = 8
+
 /** One eighth of the memory for contents is for zips; press.ts shares out the rest. */
 function handsFor({ jobs, memory }: Settings): Hands {
   return new Hands(jobs, { roomBytes: Math.floor((memory * 2 ** 20) / 8) })
@@ -115,7 +117,8 @@ async function renewRepository(
   const survey = await recover(store, site, found)
   if (await isCurrent(survey, settings.git, options.acceptMoved))
     return { survey, shard: survey.shard, added: [] }
-  if (survey.opened !== undefined && survey.opened.changes.open.length > 0) hands.start()
+  // For a few tags, threads that are not needed would only be in the way.
+  if (survey.opened !== undefined && survey.opened.changes.open.length > fewRefs) hands.start()
   const { signal } = options
   const origin = originOf(settings, survey.repository)
   const sink = siteSink(store, { hands, ...(origin && { origin }), ...(signal && { signal }) })
