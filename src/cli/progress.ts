@@ -246,6 +246,7 @@ class Course {
 
 const memoryMs = 8000
 const calmMs = 3000
+const leastCalmMs = 250
 const leastMs = 2000
 const leastDone = 2
 
@@ -292,7 +293,10 @@ class Estimate {
     }
     const { kept, newMs } = fade(lateMs)
     const target = nowMs + (remaining * (this.#timeMs * kept + newMs)) / (this.#work * kept)
-    const share = 1 - Math.exp((this.#askedMs - nowMs) / calmMs)
+    // Good news may come sooner the nearer the end is: a promise of half a minute must not outlive the run.
+    const isSooner = this.#endMs !== undefined && target < this.#endMs
+    const calm = isSooner ? Math.min(calmMs, Math.max(leastCalmMs, (target - nowMs) / 4)) : calmMs
+    const share = 1 - Math.exp((this.#askedMs - nowMs) / calm)
     this.#endMs = this.#endMs === undefined ? target : this.#endMs + (target - this.#endMs) * share
     this.#askedMs = nowMs
     return Math.max(0, this.#endMs - nowMs) / 1000
