@@ -1,8 +1,9 @@
 /**
  * What a repository can be asked, and withRepository(), which opens and closes it.
  *
- * Two readers answer: one long-lived `git cat-file --batch` process, or
- * isomorphic-git where no git is installed. Both give the same bytes, and both
+ * Two readers answer: one long-lived `git cat-file --batch` process, or where
+ * no git is installed our own reader of packs, with isomorphic-git for loose
+ * objects. Both give the same bytes, and both
  * hash every object against its id, because neither git nor isomorphic-git
  * does that for all of them. An object that is not there or is damaged costs
  * the versions that need it and nothing else, so that reads throw an
@@ -26,7 +27,10 @@ export interface GitRepository {
   readonly hash: 'sha1' | 'sha256'
   /** What another thread needs to read the same objects. Absent where the reader has to be this one. */
   readonly source?: ObjectSource
-  /** Reads one object whole, verified against its id. Calls may overlap and are answered in order. Throws ObjectError. */
+  /**
+   * Reads one object whole, verified against its id. Calls may overlap and are answered in order. Throws ObjectError.
+   * The content may be one that others get, too: nobody may write to it or give its memory away.
+   */
   read(oid: Oid): Promise<GitObject>
   /**
    * Returns types and sizes, without reading contents where the reader can.
@@ -87,7 +91,7 @@ async function openRepository(location: GitLocation, reader: WantedReader): Prom
   }
 }
 
-// Loaded when needed: isomorphic-git costs the start of a run that never uses it.
+// Loaded when needed, which with git it never is.
 async function openWithout(location: GitLocation): Promise<OpenRepository> {
   const { openIsomorphic } = await import('./isomorphic.ts')
   return openIsomorphic(location)
