@@ -84,12 +84,7 @@ async function create({ root, files }: Extract<Task, { kind: 'create' }>): Promi
   const store = await opened
   const [first] = files
   const sha256 = first === undefined ? '' : hash('sha256', first.body, 'hex')
-  const outcomes: Created['outcomes'][number][] = []
-  for (const { path, body } of files) {
-    const outcome = await store.create(path, body, { signal: stop.signal })
-    outcomes.push(outcome)
-    if (outcome === 'exists') break
-  }
+  const outcomes = await store.createInOrder(files, { signal: stop.signal })
   return { sha256, outcomes }
 }
 

@@ -152,6 +152,36 @@ export class DirectoryStore implements Store {
     }
   }
 
+  /**
+   * Creates files as `create` does one after the other, up to the first that is there already; but all of them are
+   * flushed together, which is what takes time. Returns what became of each that was tried.
+   */
+  async createInOrder(
+    files: readonly { readonly path: string; readonly body: Uint8Array }[],
+    options: CreateOptions = {},
+  ): Promise<('created' | 'exists')[]> {
+    const targets = files.map(({ path, body }) => ({ path, body, file: this.#target(path) }))
+    const [first] = targets
+    if (first === undefined || this.#isTaken(first.file)) return first === undefined ? [] : ['exists']
+    const written = await Promise.allSettled(
+      targets.map(({ file, body }) => this.#writeTemporary(file, body, options.signal)),
+    )
+    try {
+      const outcomes: ('created' | 'exists')[] = []
+      for (const [index, { path, file }] of targets.entries()) {
+        const each = written[index]
+        if (each?.status !== 'fulfilled') throw each?.reason
+        options.signal?.throwIfAborted()
+        const outcome = await inTurn(file, () => this.#place(path, file, each.value))
+        outcomes.push(outcome)
+        if (outcome === 'exists') break
+      }
+      return outcomes
+    } finally {
+      for (const each of written) if (each.status === 'fulfilled') discard(each.value.path)
+    }
+  }
+
   async replace(path: string, body: Uint8Array, expected: string | undefined): Promise<Replacement> {
     const file = this.#target(path)
     return inTurn(file, async (): Promise<Replacement> => {

@@ -222,6 +222,32 @@ describe('openDirectoryStore', () => {
   })
 })
 
+describe('createInOrder', () => {
+  const files = ['m/v1.zip', 'm/v1.mod', 'm/v1.info'].map((path) => ({ path, body: Buffer.from(path) }))
+
+  test('creates all files, up to the first that is there', async () => {
+    const { store, root } = await openSite()
+    expect(await store.createInOrder(files)).toEqual(['created', 'created', 'created'])
+    expect(readFileSync(join(root, 'm/v1.info'), 'utf8')).toBe('m/v1.info')
+    expect(await store.createInOrder(files)).toEqual(['exists'])
+    rmSync(join(root, 'm/v1.zip'))
+    rmSync(join(root, 'm/v1.info'))
+    expect(await store.createInOrder(files)).toEqual(['created', 'exists'])
+    expect(await listed(store)).toEqual(['m/v1.mod', 'm/v1.zip'])
+    expect(await store.createInOrder([])).toEqual([])
+  })
+
+  test('leaves nothing behind where one cannot be written, and names none that comes after it', async () => {
+    const { store, root } = await openSite()
+    writeFileSync(join(root, 'file'), '')
+    const bad = { path: 'file/v1.mod', body: Buffer.from('x') }
+    await expectProblem(store.createInOrder([...files.slice(0, 1), bad, ...files.slice(1)]), 'site/file')
+    await store.close()
+    expect(readdirSync(root).sort()).toEqual(['file', 'm'])
+    expect(readdirSync(join(root, 'm'))).toEqual(['v1.zip'])
+  })
+})
+
 describe('checkStorePath', () => {
   test.for(['a', 'a/b', '..a/b..', '...', '-', '@', 'a b'])('%j is a path', (path) => {
     expect(() => checkStorePath(path)).not.toThrow()
