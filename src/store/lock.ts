@@ -16,7 +16,7 @@
  */
 
 import { randomUUID } from 'node:crypto'
-import { readFileSync, readlinkSync, statSync, unlinkSync } from 'node:fs'
+import { readFileSync, readlinkSync, statSync, unlinkSync, writeSync } from 'node:fs'
 import { type FileHandle, open, readFile, stat, unlink } from 'node:fs/promises'
 import { hostname } from 'node:os'
 import { join, resolve } from 'node:path'
@@ -99,26 +99,30 @@ async function takeLock(root: string, staleMs: number): Promise<TakenLock> {
 }
 
 async function createLock(root: string): Promise<TakenLock | undefined> {
+  // Ready before the file is there: who is killed in between leaves a lock that nobody can tell to be left behind.
+  const text = `${JSON.stringify(describeHolder())}\n`
   const handle = await createFile(root, lockPath(root))
   if (handle === undefined) return undefined
+  try {
+    writeSync(handle.fd, text, 0)
+    return { handle, text }
+  } catch (cause) {
+    await unlinkIfThere(lockPath(root))
+    await handle.close()
+    throw cause
+  }
+}
+
+function describeHolder(): Holder {
   const machine = machineId()
   const started = findProcess(process.pid)?.start
-  const holder: Holder = {
+  return {
     id: randomUUID(),
     pid: process.pid,
     host: hostname(),
     start: new Date().toISOString(),
     ...(machine === undefined ? {} : { machine }),
     ...(started === undefined ? {} : { process: started }),
-  }
-  const text = `${JSON.stringify(holder)}\n`
-  try {
-    await handle.write(text, 0)
-    return { handle, text }
-  } catch (cause) {
-    await unlinkIfThere(lockPath(root))
-    await handle.close()
-    throw cause
   }
 }
 
