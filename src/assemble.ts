@@ -19,28 +19,47 @@ export interface NamedFile {
 export const assembledBytes: number = 16 * 2 ** 20
 const assembledFiles = 0xffff - 1
 
-/** Returns the size of the zip of the files in bytes; or undefined where it is to be written by and by. */
-export function assembledSize(
+/** Where things lie in a zip: its size, and where its central directory begins, in bytes. */
+export interface Layout {
+  readonly bytes: number
+  readonly directoryAt: number
+}
+
+/** Returns the layout of the zip of the files; or undefined where it is to be written by and by. */
+export function layOutArchive(
   prefix: string,
   files: readonly NamedFile[],
   blobs: readonly Blob[],
-): number | undefined {
-  return measure(Buffer.byteLength(prefix), files, blobs)?.zip
+): Layout | undefined {
+  if (files.length > assembledFiles) return undefined
+  const prefixBytes = Buffer.byteLength(prefix)
+  let directoryAt = 0
+  let directory = 0
+  for (let index = 0; index < files.length; index++) {
+    const { pathBytes } = files[index] as NamedFile
+    const { data } = blobs[index] as Blob
+    if (!(data instanceof Uint8Array)) return undefined
+    directoryAt += localHeaderBytes + prefixBytes + pathBytes + data.length
+    directory += directoryHeaderBytes + prefixBytes + pathBytes
+    if (directoryAt > assembledBytes) return undefined
+  }
+  return { bytes: directoryAt + directory + endBytes, directoryAt }
 }
 
-/** Fills memory of that size with the zip of the files, whose names there begin with the prefix. */
+/** Fills memory of the size of the layout with the zip of its files, whose names there begin with the prefix. */
 export function assembleArchive(
   zip: Buffer,
+  layout: Layout,
   prefix: string,
   files: readonly NamedFile[],
   blobs: readonly Blob[],
 ): void {
+  if (layout.bytes !== zip.length)
+    throw new Error(`The zip of ${prefix} does not have the size of its memory.`)
   const prefixBytes = Buffer.byteLength(prefix)
-  const sizes = measure(prefixBytes, files, blobs)
-  if (sizes?.zip !== zip.length) throw new Error(`The zip of ${prefix} does not have the size of its memory.`)
   const view = new DataView(zip.buffer, zip.byteOffset, zip.byteLength)
   let at = 0
-  let directoryAt = sizes.directoryAt
+  let { directoryAt } = layout
   for (let index = 0; index < files.length; index++) {
     const { path, pathBytes } = files[index] as NamedFile
     const blob = blobs[index] as Blob
@@ -99,23 +118,4 @@ function putCommon(
   view.setUint32(at + 18, blob.size, true)
   view.setUint16(at + 22, nameBytes, true)
   view.setUint16(at + 24, 0, true) // extra
-}
-
-function measure(
-  prefixBytes: number,
-  files: readonly NamedFile[],
-  blobs: readonly Blob[],
-): { readonly zip: number; readonly directoryAt: number } | undefined {
-  if (files.length > assembledFiles) return undefined
-  let directoryAt = 0
-  let directory = 0
-  for (let index = 0; index < files.length; index++) {
-    const { pathBytes } = files[index] as NamedFile
-    const { data } = blobs[index] as Blob
-    if (!(data instanceof Uint8Array)) return undefined
-    directoryAt += localHeaderBytes + prefixBytes + pathBytes + data.length
-    directory += directoryHeaderBytes + prefixBytes + pathBytes
-    if (directoryAt > assembledBytes) return undefined
-  }
-  return { zip: directoryAt + directory + endBytes, directoryAt }
 }

@@ -7,8 +7,8 @@
  * Blobs are read in batches, by this thread or by others (hands.ts). Memory is
  * bounded: what is being read and deflated at once by a budget; when much is
  * kept, what the last versions did not use is dropped, and what is too much
- * even so lies in a temporary file. Large blobs never are in memory whole, but
- * are deflated into that file by and by.
+ * even so lies in temporary files. Large blobs never are in memory whole, but
+ * are deflated into such a file by and by.
  */
 
 import { createHash } from 'node:crypto'
@@ -81,8 +81,8 @@ interface Waiting {
   readonly reject: (error: unknown) => void
 }
 
-/** What so many versions did not use is dropped first. No more of them may be worked on at once. */
-const recentVersions = 32
+/** What so many versions did not use is dropped. They are as many as are worked on at a time. */
+export const recentVersions = 32
 
 /** Batches are this large: the way to another thread is then nothing beside the work, and all soon have some. */
 const batchBlobs = 64
@@ -264,7 +264,7 @@ export class Blobs {
     }
   }
 
-  /** Counts what is in memory; what would be too much goes into the file. */
+  /** Counts what is in memory; what would be too much goes into a file. */
   async #keep(blob: Blob): Promise<Blob> {
     const { data } = blob
     if (!(data instanceof Uint8Array)) return blob

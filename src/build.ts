@@ -6,7 +6,8 @@
  *   survey     survey.ts         refs and shard of each
  *   compare    current.ts        is there anything to do?
  *   renew      renew.ts          if there is, in the order in which it is written:
- *     press      press.ts          facts, enumeration, plan; new versions are packed (pack.ts) and written (write.ts)
+ *     press      press.ts          facts, enumeration, plan; new versions are packed (pack.ts) and written (write.ts),
+ *                                  with the help of other threads (hands.ts)
  *     derive     derive.ts         lists, @latest, answers to queries, pages
  *     index      index-site.ts     what spans modules
  *     settle     renew.ts          the shards say that all of this is done

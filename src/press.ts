@@ -7,6 +7,7 @@
  * `@latest` may then be another one. In the ordinary case one round is enough.
  */
 
+import { type BlobsOptions, recentVersions } from './blobs.ts'
 import { isRepairable } from './changes.ts'
 import { eachOf } from './each.ts'
 import { isProblem } from './enumerate/locate.ts'
@@ -15,7 +16,7 @@ import { type Enumeration, enumerateVersions } from './enumerate.ts'
 import type { FlowOptions } from './events.ts'
 import { ObjectError, RepositoryError } from './git/object.ts'
 import { type WantedReader, withRepository } from './git/repository.ts'
-import type { Hands } from './hands.ts'
+import type { Hands, HandsOptions } from './hands.ts'
 import { failedRefs, type KnownFacts, readFacts, recordRefs } from './known.ts'
 import { distinctProblems, type Refusal, type Shard, versionKey } from './manifest.ts'
 import type { ModulePath, ModuleVersion, PublishedVersion } from './model.ts'
@@ -55,12 +56,6 @@ export interface PressOptions extends FlowOptions {
   readonly hands: Hands
 }
 
-/**
- * How many versions are worked on at a time: while one waits for its contents, others are looked through and put
- * together. It must be no more than the versions for which contents are kept.
- */
-const versionsAtOnce = 32
-
 /** Works through a surveyed repository. */
 export async function pressRepository(
   survey: Survey,
@@ -93,9 +88,11 @@ export async function pressRepository(
 }
 
 /** Shares out the memory for contents, in MiB: one part for what is read, up to four for what is kept, one for zips. */
-function shareMemory(memory: number): { readonly budgetBytes: number; readonly keepBytes: number } {
+export function shareMemory(
+  memory: number,
+): Required<HandsOptions & Pick<BlobsOptions, 'budgetBytes' | 'keepBytes'>> {
   const part = Math.floor((memory * 2 ** 20) / 8)
-  return { budgetBytes: part, keepBytes: part }
+  return { budgetBytes: part, keepBytes: part, roomBytes: part }
 }
 
 /** A repository that cannot be read keeps all that is published of it; only the problem is new. */
@@ -151,7 +148,8 @@ async function pressVersions(
       }
       options.onEvent?.({ type: 'progress', step: 'pack', ...progress })
     }
-    await eachOf(plan.add, versionsAtOnce, async (version) => {
+    // While one waits for its contents, others are looked through and put together.
+    await eachOf(plan.add, recentVersions, async (version) => {
       options.signal?.throwIfAborted()
       const key = versionKey(version.path, version.version)
       tell(key)

@@ -17,7 +17,7 @@ import { indexManifest, indexSite, isNamed } from './index-site.ts'
 import { formatShard, shardPath, versionKey } from './manifest.ts'
 import type { Repository } from './model.ts'
 import { hidePlacesIn } from './places.ts'
-import { type Pressed, pressRepository } from './press.ts'
+import { type Pressed, pressRepository, shareMemory } from './press.ts'
 import { type Problem, problem } from './problem.ts'
 import { rebuildShard } from './rebuild.ts'
 import type { OriginSettings } from './render/proxy.ts'
@@ -48,7 +48,7 @@ export async function renewSite(run: Run, options: RenewOptions): Promise<Renewe
   const { settings } = site
   return withLock(settings.output, async (lost) => {
     const signal = options.signal === undefined ? lost : AbortSignal.any([lost, options.signal])
-    const hands = handsFor(settings)
+    const hands = new Hands(settings.jobs, shareMemory(settings.memory))
     signal.addEventListener('abort', () => hands.stop())
     const tell = options.onEvent ?? (() => {})
     try {
@@ -91,7 +91,7 @@ export async function renewIndex(store: DirectoryStore, settings: Settings): Pro
 /** Works through a repository as a build would, but for the writing. */
 export async function tryRepository({ site }: Run, survey: Survey, options: FlowOptions): Promise<Pressed> {
   const { settings } = site
-  const hands = handsFor(settings)
+  const hands = new Hands(settings.jobs, shareMemory(settings.memory))
   try {
     return await pressRepository(survey, site, planSink(), { ...options, reader: settings.git, hands })
   } finally {
@@ -99,12 +99,8 @@ export async function tryRepository({ site }: Run, survey: Survey, options: Flow
   }
 }
 
+/** So many new refs are mostly pressed before a thread would have started. */
 const fewRefs = 8
-
-/** One eighth of the memory for contents is for zips; press.ts shares out the rest. */
-function handsFor({ jobs, memory }: Settings): Hands {
-  return new Hands(jobs, { roomBytes: Math.floor((memory * 2 ** 20) / 8) })
-}
 
 async function renewRepository(
   run: Run,
@@ -117,7 +113,6 @@ async function renewRepository(
   const survey = await recover(store, site, found)
   if (await isCurrent(survey, settings.git, options.acceptMoved))
     return { survey, shard: survey.shard, added: [] }
-  // For a few tags, threads that are not needed would only be in the way.
   if (survey.opened !== undefined && survey.opened.changes.open.length > fewRefs) hands.start()
   const { signal } = options
   const origin = originOf(settings, survey.repository)

@@ -11,7 +11,7 @@
 
 import { createHash } from 'node:crypto'
 import { ArchiveError, hashArchive, writeArchive, type ZipPiece } from './archive.ts'
-import { assembleArchive, assembledSize } from './assemble.ts'
+import { assembleArchive, layOutArchive } from './assemble.ts'
 import type { Hands } from './hands.ts'
 import type { ModulePath, ModuleVersion, Oid, PublishedVersion } from './model.ts'
 import type { PackedVersion } from './pack.ts'
@@ -79,10 +79,11 @@ async function createByHands(
   if (hands?.canCreate !== true) return undefined
   signal?.throwIfAborted()
   const { prefix, files, blobs } = packed
-  const size = assembledSize(prefix, files, blobs)
-  if (size === undefined) return undefined
+  const layout = layOutArchive(prefix, files, blobs)
+  if (layout === undefined) return undefined
+  const size = layout.bytes
   const path = (extension: 'zip' | 'mod' | 'info') => versionFile(version.path, version.version, extension)
-  const fill = (body: Buffer) => assembleArchive(body, prefix, files, blobs)
+  const fill = (body: Buffer) => assembleArchive(body, layout, prefix, files, blobs)
   const created = await hands.create(store.root, { path: path('zip'), bytes: size, fill }, [
     { path: path('mod'), body: packed.goMod },
     { path: path('info'), body: Buffer.from(renderInfo(version, origin)) },
@@ -117,10 +118,10 @@ async function createZip(
 
 function zipOf(packed: PackedVersion): AsyncIterable<Uint8Array> | Iterable<Uint8Array> {
   const { prefix, files, blobs } = packed
-  const size = assembledSize(prefix, files, blobs)
-  if (size === undefined) return writeArchive(piecesOf(packed))
-  const zip = Buffer.allocUnsafeSlow(size)
-  assembleArchive(zip, prefix, files, blobs)
+  const layout = layOutArchive(prefix, files, blobs)
+  if (layout === undefined) return writeArchive(piecesOf(packed))
+  const zip = Buffer.allocUnsafeSlow(layout.bytes)
+  assembleArchive(zip, layout, prefix, files, blobs)
   return [zip]
 }
 

@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { archiveSize, writeArchive } from '../src/archive.ts'
-import { assembleArchive, assembledBytes, assembledSize } from '../src/assemble.ts'
+import { assembleArchive, assembledBytes, layOutArchive } from '../src/assemble.ts'
 import { type Blob, compress } from '../src/compress.ts'
 
 interface Content {
@@ -40,9 +40,9 @@ describe('assembleArchive', () => {
         const paths = Object.keys(files)
         const blobs = Object.values(files).map(compress)
         const described = describeFiles(paths)
-        const size = assembledSize(prefix, described, blobs)
-        const zip = Buffer.alloc(size ?? 0, 0xa5)
-        assembleArchive(zip, prefix, described, blobs)
+        const layout = layOutArchive(prefix, described, blobs) ?? { bytes: 0, directoryAt: 0 }
+        const zip = Buffer.alloc(layout.bytes, 0xa5)
+        assembleArchive(zip, layout, prefix, described, blobs)
         expect(zip.equals(await written({ paths, blobs }))).toBe(true)
       }),
       { numRuns: 60 },
@@ -55,11 +55,8 @@ describe('assembleArchive', () => {
     const large: Blob = { ...empty, data: new Uint8Array(assembledBytes) }
     const sizeOf = (count: number, blob: Blob) => {
       const paths = Array.from({ length: count }, (_, index) => String(index))
-      return assembledSize(
-        prefix,
-        describeFiles(paths),
-        paths.map(() => blob),
-      )
+      const blobs = paths.map(() => blob)
+      return layOutArchive(prefix, describeFiles(paths), blobs)?.bytes
     }
     expect(sizeOf(65_534, empty)).toBeGreaterThan(0)
     expect(sizeOf(65_535, empty)).toBeUndefined()
@@ -68,6 +65,8 @@ describe('assembleArchive', () => {
   })
 
   test('refuses memory of another size', () => {
-    expect(() => assembleArchive(Buffer.alloc(23), prefix, [], [])).toThrow('does not have the size')
+    expect(() => assembleArchive(Buffer.alloc(23), { bytes: 22, directoryAt: 0 }, prefix, [], [])).toThrow(
+      'does not have the size',
+    )
   })
 })

@@ -3,11 +3,11 @@
  *
  * Two readers answer: one long-lived `git cat-file --batch` process, or where
  * no git is installed our own reader of packs, with isomorphic-git for loose
- * objects. Both give the same bytes, and both
- * hash every object against its id, because neither git nor isomorphic-git
- * does that for all of them. An object that is not there or is damaged costs
- * the versions that need it and nothing else, so that reads throw an
- * ObjectError; what makes the whole repository unreadable is a RepositoryError.
+ * objects. Both give the same bytes, and both hash every object against its id,
+ * because neither git nor isomorphic-git does that for all of them. An object
+ * that is not there or is damaged costs the versions that need it and nothing
+ * else, so that reads throw an ObjectError; what makes the whole repository
+ * unreadable is a RepositoryError.
  */
 
 import type { Oid } from '../model.ts'
