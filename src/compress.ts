@@ -22,8 +22,11 @@ export interface Blob {
 /** A blob whose bytes are in memory. */
 export type SmallBlob = Blob & { readonly data: Uint8Array }
 
-/** The level is part of the bytes of every zip that was published: it never changes. */
-export const deflateLevel = 6
+/**
+ * The level is part of the bytes of every zip that was published: it never changes. With 5 zips are as large as go's
+ * own, to less than one in a hundred, and take a tenth to a quarter less time than with 6; with 4 they grow by four.
+ */
+export const deflateLevel = 5
 
 /** Returns a content as it goes into zips. The result does not hold on to the memory of the argument. */
 export function compress(content: Uint8Array): SmallBlob {
