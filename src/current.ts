@@ -83,7 +83,7 @@ export async function describeManifest(
   known: ReadonlyMap<string, string> = new Map(),
 ): Promise<string> {
   const shards: Parameters<typeof formatManifestIndex>[0][number][] = []
-  for await (const path of store.list(manifestDirectory)) {
+  for await (const { path } of store.list(manifestDirectory)) {
     const root = unescapePath(path.slice(manifestDirectory.length + 1).replace(/\.jsonl$/, ''))
     const sha256 = known.get(path) ?? hashShard(await store.get(path))
     if (root !== undefined && sha256 !== undefined) shards.push({ root, sha256 })

@@ -51,7 +51,7 @@ export async function indexManifest(store: Store): Promise<void> {
 async function readRecords(store: Store): Promise<{ records: ModuleRecord[]; problems: Problem[] }> {
   const records: ModuleRecord[] = []
   const problems: Problem[] = []
-  for await (const path of store.list('-/modules')) {
+  for await (const { path } of store.list('-/modules')) {
     const file = await store.get(path)
     const record = file === undefined ? undefined : parseRecord(file.body)
     if (record !== undefined) records.push(record)

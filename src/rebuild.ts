@@ -35,7 +35,7 @@ export async function rebuildShard(
   const versions = new Map<string, PublishedVersion>()
   const problems: Problem[] = []
   const infos: string[] = []
-  for await (const path of store.list(escapePath(root))) if (path.endsWith('.info')) infos.push(path)
+  for await (const { path } of store.list(escapePath(root))) if (path.endsWith('.info')) infos.push(path)
   for (const file of infos) {
     const found = parseVersionFile(file)
     if (found === undefined || ownerOf(site.roots, found.path) !== root) continue

@@ -23,6 +23,7 @@ import { hash } from 'node:crypto'
 import {
   chmodSync,
   closeSync,
+  createReadStream,
   type Dirent,
   fchmodSync,
   fsync,
@@ -49,6 +50,7 @@ import { FatalError, problem } from '../problem.ts'
 import {
   type CreateOptions,
   checkStorePath,
+  type ListedFile,
   type Replacement,
   type Store,
   type StoredFile,
@@ -126,14 +128,19 @@ export class DirectoryStore implements Store {
     }
   }
 
-  async exists(path: string): Promise<boolean> {
+  async tag(path: string): Promise<string | undefined> {
+    return (await this.get(path))?.tag
+  }
+
+  async stream(path: string): Promise<AsyncIterable<Uint8Array> | undefined> {
     const file = this.localPath(path)
     try {
-      return statSync(file, { throwIfNoEntry: false })?.isFile() === true
+      if (!statSync(file, { throwIfNoEntry: false })?.isFile()) return undefined
     } catch (cause) {
-      if (isAbsent(cause)) return false
+      if (isAbsent(cause)) return undefined
       throw outputError(cause, 'read', file)
     }
+    return createReadStream(file)
   }
 
   async create(
@@ -202,24 +209,30 @@ export class DirectoryStore implements Store {
   }
 
   /** Removes a file, and the directories that are empty without it, so that a host shows nothing of them. */
-  async remove(path: string): Promise<void> {
+  async remove(path: string, expected?: string): Promise<'removed' | 'conflict'> {
     const file = this.#target(path)
-    await inTurn(file, async () => {
-      try {
-        if (!this.#hasParents(path)) return
-        unlinkSync(file)
-      } catch (cause) {
-        if (isAbsent(cause)) return
-        throw outputError(cause, 'removed', file)
-      }
-      for (let parent = parentOf(path); parent !== ''; parent = parentOf(parent)) {
-        if (!removeDirectory(join(this.root, parent))) return
-        this.#known.delete(parent)
-      }
+    return inTurn(file, async () => {
+      if (expected !== undefined && ![undefined, expected].includes(await this.tag(path))) return 'conflict'
+      this.#unlink(path, file)
+      return 'removed'
     })
   }
 
-  async *list(directory: string): AsyncGenerator<string, void, undefined> {
+  #unlink(path: string, file: string): void {
+    try {
+      if (!this.#hasParents(path)) return
+      unlinkSync(file)
+    } catch (cause) {
+      if (isAbsent(cause)) return
+      throw outputError(cause, 'removed', file)
+    }
+    for (let parent = parentOf(path); parent !== ''; parent = parentOf(parent)) {
+      if (!removeDirectory(join(this.root, parent))) return
+      this.#known.delete(parent)
+    }
+  }
+
+  async *list(directory: string): AsyncGenerator<ListedFile, void, undefined> {
     const path = directory === '' ? this.root : this.localPath(directory)
     let entries: Dirent[]
     try {
@@ -237,7 +250,7 @@ export class DirectoryStore implements Store {
       const name = directory === '' ? entry.name : `${directory}/${entry.name}`
       if (isPrivatePath(name)) continue
       if (entry.isDirectory()) yield* this.list(name)
-      else yield name
+      else yield { path: name }
     }
   }
 

@@ -22,6 +22,13 @@ export type Replacement =
   | { readonly result: 'replaced' | 'unchanged'; readonly tag: string }
   | { readonly result: 'conflict' }
 
+/** A file of a list. */
+export interface ListedFile {
+  readonly path: string
+  /** Absent where telling it would mean to read the file. */
+  readonly tag?: string
+}
+
 /** How much a store has written, for reports. */
 export interface Written {
   readonly files: number
@@ -39,8 +46,10 @@ export interface Store {
   readonly written: Written
   /** Reads a file whole. Returns undefined where there is none. */
   get(path: string): Promise<StoredFile | undefined>
-  /** Tells whether there is a file. */
-  exists(path: string): Promise<boolean>
+  /** Returns the tag of a file, of which no more is read than that takes; undefined where there is none. */
+  tag(path: string): Promise<string | undefined>
+  /** Reads a file piece by piece. Returns undefined where there is none. */
+  stream(path: string): Promise<AsyncIterable<Uint8Array> | undefined>
   /**
    * Creates a file, and only where there is none: of two who create the same one, exactly one does. Where there
    * is one already the body may be left unread. No reader ever sees a part of it.
@@ -52,10 +61,10 @@ export interface Store {
   ): Promise<'created' | 'exists'>
   /** Replaces a file if it still has the expected tag; `undefined` expects that there is none. */
   replace(path: string, body: Uint8Array, expected: string | undefined): Promise<Replacement>
-  /** Removes a file, if there is one. */
-  remove(path: string): Promise<void>
-  /** Lists the paths of the files below a directory, recursively, in the order of their bytes. "" is the whole site. */
-  list(directory: string): AsyncIterable<string>
+  /** Removes a file, if there is one, and if it still has the expected tag. @default whatever its tag is */
+  remove(path: string, expected?: string): Promise<'removed' | 'conflict'>
+  /** Lists the files below a directory, recursively, in the order of the bytes of their paths. "" is the whole site. */
+  list(directory: string): AsyncIterable<ListedFile>
   /** Returns where a file lies on this machine, there or not. Only directories have this: zips are read in place. */
   localPath?(path: string): string
 }

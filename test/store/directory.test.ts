@@ -174,7 +174,7 @@ describe('openDirectoryStore', () => {
     await expectProblem(store.replace('d', Buffer.from('1'), undefined), join(root, 'd'))
     await expectProblem(store.remove('d'), join(root, 'd'))
     expect(await store.get('a/b')).toBeUndefined()
-    expect(await store.exists('d')).toBe(false)
+    expect(await store.tag('d')).toBeUndefined()
     expect(readdirSync(join(root, '-/tmp'))).toEqual([])
     await expectProblem(openDirectoryStore(join(root, 'a')), join(root, 'a'))
   })
@@ -268,7 +268,7 @@ async function openSite(): Promise<{ readonly store: DirectoryStore; readonly ro
 
 async function listed(store: DirectoryStore): Promise<string[]> {
   const paths: string[] = []
-  for await (const path of store.list('')) paths.push(path)
+  for await (const { path } of store.list('')) paths.push(path)
   return paths
 }
 

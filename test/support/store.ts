@@ -13,12 +13,12 @@ export function testStore(name: string, open: () => Promise<Store>): void {
     test('a created file is read back, and a second create changes nothing', async () => {
       const store = await open()
       expect(await store.get('a/b.txt')).toBeUndefined()
-      expect(await store.exists('a/b.txt')).toBe(false)
+      expect(await store.tag('a/b.txt')).toBeUndefined()
       expect(await store.create('a/b.txt', bytes('first'))).toBe('created')
       expect(await store.create('a/b.txt', bytes('second'))).toBe('exists')
       expect(await store.create('a/b.txt', streamed('third'))).toBe('exists')
       expect(await readText(store, 'a/b.txt')).toBe('first')
-      expect(await store.exists('a/b.txt')).toBe(true)
+      expect(await store.tag('a/b.txt')).toBe((await store.get('a/b.txt'))?.tag)
       expect(store.written).toEqual({ files: 1, bytes: 5 })
     })
 
@@ -41,7 +41,7 @@ export function testStore(name: string, open: () => Promise<Store>): void {
       expect(await store.replace('list', bytes('2'), undefined)).toEqual({ result: 'conflict' })
       expect(await store.replace('list', bytes('2'), 'another')).toEqual({ result: 'conflict' })
       expect(await store.replace('missing', bytes('2'), first.tag)).toEqual({ result: 'conflict' })
-      expect(await store.exists('missing')).toBe(false)
+      expect(await store.tag('missing')).toBeUndefined()
 
       const read = await store.get('list')
       expect(read?.tag).toBe(first.tag)
@@ -116,6 +116,29 @@ export function testStore(name: string, open: () => Promise<Store>): void {
       expect(await readText(store, 'a/b/c')).toBe('2')
     })
 
+    test('a file is removed only while it has the expected tag', async () => {
+      const store = await open()
+      await store.create('a/b', bytes('1'))
+      const first = await store.tag('a/b')
+      await store.replace('a/b', bytes('2'), first)
+      expect(await store.remove('a/b', first)).toBe('conflict')
+      expect(await readText(store, 'a/b')).toBe('2')
+      expect(await store.remove('a/b', await store.tag('a/b'))).toBe('removed')
+      expect(await store.remove('a/b', first)).toBe('removed')
+      expect(await listed(store, '')).toEqual([])
+    })
+
+    test('a file is read piece by piece, and what is not there is not', async () => {
+      const store = await open()
+      const body = Buffer.alloc(3_000_000, 'piece by piece')
+      await store.create('big', body)
+      const chunks: Uint8Array[] = []
+      for await (const chunk of (await store.stream('big')) ?? []) chunks.push(chunk)
+      expect(Buffer.concat(chunks).equals(body)).toBe(true)
+      expect(await store.stream('nothing')).toBeUndefined()
+      expect(await store.stream('big/below')).toBeUndefined()
+    })
+
     test('creating and removing files of one directory at once never fails', async () => {
       const store = await open()
       const work = Array.from({ length: 8 }, async (_, index) => {
@@ -150,7 +173,8 @@ export function testStore(name: string, open: () => Promise<Store>): void {
         const store = await open()
         const calls = [
           store.get(path),
-          store.exists(path),
+          store.tag(path),
+          store.stream(path),
           store.create(path, bytes('x')),
           store.replace(path, bytes('x'), undefined),
           store.remove(path),
@@ -227,6 +251,6 @@ async function readText(store: Store, path: string): Promise<string> {
 
 async function listed(store: Store, directory: string): Promise<string[]> {
   const paths: string[] = []
-  for await (const path of store.list(directory)) paths.push(path)
+  for await (const { path } of store.list(directory)) paths.push(path)
   return paths
 }
