@@ -104,7 +104,7 @@ function createProgram() {
     .command('index')
     .summary('derive what spans modules')
     .description(
-      'Derives what spans modules from the site as it is: the front page and the index of the manifest.',
+      'Derives what spans modules from the site as it is: the front page, the feed and the indexes.',
     )
     .argument('[DIR]', 'the site; default: the output directory')
     .addHelpText('after', '\nExample:\n  modpress build --no-index && modpress index')
