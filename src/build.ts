@@ -22,7 +22,8 @@ import type { FlowOptions } from './events.ts'
 import { discoverRepositories } from './git/discover.ts'
 import { FatalError, problem } from './problem.ts'
 import { type FailOn, type Report, Reporter } from './report.ts'
-import { type DirectoryStore, openDirectoryStore } from './store/directory.ts'
+import { openDirectoryStore } from './store/directory.ts'
+import type { Store } from './store/store.ts'
 import { type Run, type Survey, surveyAll } from './survey.ts'
 
 export interface BuildOptions extends FlowOptions {
@@ -53,7 +54,7 @@ export async function build(settings: Settings, options: BuildOptions = {}): Pro
   }
 
   const { renewSite } = await import('./renew.ts')
-  const { pressed, damaged } = await renewSite(run, { ...options, acceptMoved, index })
+  const { pressed, damaged } = await renewSite(run, store, { ...options, acceptMoved, index })
   for (const each of pressed) reporter.tell(each.survey.shard, each.shard, each.added, each.survey)
   reporter.notice(damaged)
   return reporter.finish()
@@ -94,9 +95,10 @@ export async function index(settings: Settings, options: FlowOptions = {}): Prom
 
 // ---- The steps ----
 
-async function discover(
+/** Finds the repositories of the settings, for a run on a store. */
+export async function discover(
   settings: Settings,
-  store: DirectoryStore,
+  store: Store,
   options: FlowOptions & Pick<BuildOptions, 'env'> & { readonly branches?: 'needed' | 'all' },
 ): Promise<Run> {
   const { repositories, problems } = await discoverRepositories(settings, {

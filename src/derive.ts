@@ -41,12 +41,12 @@ import {
 import { latestFile, listFile, pageDirectory, pageFile, recordFile, versionFile } from './render/paths.ts'
 import { formatTime, renderList } from './render/proxy.ts'
 import { ownerOf, type Site } from './site.ts'
-import type { DirectoryStore } from './store/directory.ts'
-import { putFile } from './store/store.ts'
+import { withLocalFile } from './store/local.ts'
+import { putFile, type Store } from './store/store.ts'
 
 /** Writes the derived files of a repository: those of modules that changed, or all of them. */
 export async function deriveRepository(
-  store: DirectoryStore,
+  store: Store,
   site: Site,
   pressed: Pressed,
   mode: 'changed' | 'all',
@@ -158,7 +158,7 @@ function metaOf(repository: Repository, shard: Shard): RepositoryMeta {
 // ---- Files ----
 
 async function deriveModule(
-  store: DirectoryStore,
+  store: Store,
   site: Site,
   draft: Draft,
   modules: ReadonlySet<string>,
@@ -171,14 +171,17 @@ async function deriveModule(
     const { packages: _, ...known } = before
     if (JSON.stringify(known) === JSON.stringify(draft)) return
   }
-  const record: ModuleRecord = { ...draft, packages: await findPackages(store, draft) }
+  const record: ModuleRecord = {
+    ...draft,
+    packages: await findPackages(store, draft, mode === 'all' ? undefined : before),
+  }
   await writeProxyFiles(store, record, before)
   await writePages(store, site, record, mode === 'all' ? undefined : before, modules, meta)
   await putFile(store, recordFile(draft.path), `${JSON.stringify(record)}\n`)
 }
 
 async function writeProxyFiles(
-  store: DirectoryStore,
+  store: Store,
   record: ModuleRecord,
   before: ModuleRecord | undefined,
 ): Promise<void> {
@@ -200,18 +203,13 @@ function queryFile(path: ModulePath, name: string): string {
 }
 
 /** A mutable answer is the bytes of the version's own .info, as it was published. */
-async function copyInfo(
-  store: DirectoryStore,
-  path: ModulePath,
-  version: string,
-  target: string,
-): Promise<void> {
+async function copyInfo(store: Store, path: ModulePath, version: string, target: string): Promise<void> {
   const info = await store.get(versionFile(path, version, 'info'))
   if (info !== undefined) await putFile(store, target, info.body)
 }
 
 async function writePages(
-  store: DirectoryStore,
+  store: Store,
   site: Site,
   record: ModuleRecord,
   before: ModuleRecord | undefined,
@@ -242,11 +240,20 @@ async function writePages(
 /** While one waits for the disk, others are rendered. */
 const pagesAtOnce = 16
 
+function newestOf({ latest, versions }: Draft): Version | undefined {
+  return latest ?? versions.at(-1)?.version
+}
+
 /** Returns the import paths of the packages in the latest version, from the names in its zip. */
-async function findPackages(store: DirectoryStore, draft: Draft): Promise<string[]> {
-  const version = draft.latest ?? draft.versions.at(-1)?.version
+async function findPackages(
+  store: Store,
+  draft: Draft,
+  before: ModuleRecord | undefined,
+): Promise<readonly string[]> {
+  const version = newestOf(draft)
   if (version === undefined) return []
-  const { entries } = await readArchive(store.localPath(versionFile(draft.path, version, 'zip')))
+  if (before !== undefined && newestOf(before) === version) return before.packages
+  const { entries } = await withLocalFile(store, versionFile(draft.path, version, 'zip'), readArchive)
   const prefix = `${draft.path}@${version}/`
   const dirs = new Set<string>()
   for (const { name } of entries) {
