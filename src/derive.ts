@@ -14,7 +14,7 @@ import { eachOf } from './each.ts'
 import { retractedBy } from './enumerate/latest.ts'
 import { headPrefix } from './enumerate/tags.ts'
 import type { ModuleEnumeration } from './enumerate.ts'
-import type { Shard } from './manifest.ts'
+import { byVersion as byRecord, type Shard } from './manifest.ts'
 import type {
   ModulePath,
   ModuleRecord,
@@ -36,6 +36,7 @@ import {
   renderPackagePage,
   renderRootPage,
   renderVersionPage,
+  renderWithdrawnPage,
   versionDirectory,
 } from './render/pages.ts'
 import { latestFile, listFile, pageDirectory, pageFile, recordFile, versionFile } from './render/paths.ts'
@@ -83,6 +84,7 @@ function describeModules(repository: Repository, { shard, enumeration }: Pressed
     if (versions === undefined) byPath.set(version.path, [version])
     else versions.push(version)
   }
+  for (const { path } of shard.withdrawn.values()) if (!byPath.has(path)) byPath.set(path, [])
   const modules = new Map(enumeration?.modules.map((module) => [module.path, module]))
   const meta = metaOf(repository, shard)
   return [...byPath].map(([path, versions]) => describeModule(path, meta, versions, modules.get(path), shard))
@@ -104,6 +106,7 @@ function describeModule(
   const list = sortVersions([...new Set(listed)]).filter((version) => byVersion.has(version))
   const latest = module?.latest ?? list.at(-1)
   const retractions = module?.retractions ?? []
+  const withdrawn = [...shard.withdrawn.values()].filter((each) => each.path === path).sort(byRecord)
   return {
     path,
     repository,
@@ -117,6 +120,13 @@ function describeModule(
       const interval = retractions.find((retraction) => retractedBy([retraction])(name))
       return [describeVersion(version, interval && (interval.rationale ?? ''))]
     }),
+    ...(withdrawn.length === 0
+      ? {}
+      : {
+          withdrawn: withdrawn.map(({ version, reason, time }) => ({
+            ...{ version, reason, time: formatTime(time) },
+          })),
+        }),
   }
 }
 
@@ -223,6 +233,12 @@ async function writePages(
     if (known.has(version.version)) continue
     const path = pageFile(versionDirectory(record, version, site.settings))
     pages.push({ path, render: () => renderVersionPage(record, version, site.settings, meta) })
+  }
+  const taken = new Set(before?.withdrawn?.map((each) => each.version))
+  for (const version of record.withdrawn ?? []) {
+    if (taken.has(version.version)) continue
+    const path = pageFile(versionDirectory(record, version, site.settings))
+    pages.push({ path, render: () => renderWithdrawnPage(record, version, site.settings, meta) })
   }
   for (const path of record.packages) {
     // The module's page beats the package's, and a page below another root is that root's.

@@ -178,12 +178,14 @@ async function pressVersions(
   }
 }
 
-/** Enumerates what a shard knows, as whoever has written it did: without the repository. */
+/**
+ * Enumerates what a shard knows, without the repository. Nothing more is published then, so that what is not published
+ * counts as refused.
+ */
 export function enumerateShard(repository: Repository, shard: Shard, site: Site): Enumeration {
   const facts = [...shard.refs.values()].map((recorded) => recorded.facts)
   const those = (prefix: string) => facts.filter(({ ref }) => ref.startsWith(prefix))
   const { defaultHead } = shard
-  const refused = new Set(shard.refusals.map(refusalKey))
   return enumerateVersions(
     repository,
     {
@@ -195,8 +197,7 @@ export function enumerateShard(repository: Repository, shard: Shard, site: Site)
     {
       ...siteContext(repository, shard, site),
       isPublished: (path, version) => shard.versions.has(versionKey(path, version)),
-      isRefused: (path, version, commit) =>
-        shard.withdrawn.has(versionKey(path, version)) || refused.has(refusalKey({ path, version, commit })),
+      isRefused: () => true,
     },
   )
 }

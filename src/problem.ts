@@ -78,6 +78,7 @@ export type ProblemCode =
   | 'output-unwritable'
   | 'output-locked'
   | 'publish-raced'
+  | 'target-failed'
   | 'site-newer'
   | 'site-damaged'
   | 'interrupted'
@@ -367,6 +368,11 @@ const catalogue: Readonly<Record<ProblemCode, CatalogueEntry>> = {
     severity: 'error',
     about: 'Another build is writing this site.',
     hint: 'Wait for it and run again. A lock of a dead process is taken over by itself.',
+  },
+  'target-failed': {
+    severity: 'error',
+    about: 'Of several targets, one could not be published to.',
+    hint: 'Run it again; what is there already is found then.',
   },
   'publish-raced': {
     severity: 'error',

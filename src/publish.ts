@@ -4,9 +4,7 @@
  *
  *   survey   survey.ts    refs and the shard that the target has of each repository
  *   press    press.ts     new versions are packed and created: zip, .mod, .info
- *   commit                the shard gets their lines, by put-if-unchanged, marked unsettled
- *   derive   derive.ts    lists, @latest, pages, while the shard is the one they are made from (store/guard.ts)
- *   settle                the very same shard is marked settled; if it has changed, all is derived again
+ *   settle   settle.ts    the shard gets their lines; what follows from it is derived
  *   index    index-site.ts  what spans modules, unless it is left to one job
  *
  * Nothing of this waits for others, and whoever is killed leaves an unsettled
@@ -15,74 +13,129 @@
  * @see product.md, "Order of writing", and docs/design/publishing.md
  */
 
-import { setTimeout } from 'node:timers/promises'
 import { discover } from './build.ts'
 import type { Settings } from './config/schema.ts'
+import { type CopySurvey, copyVersions, surveySite } from './copy.ts'
 import { isCurrent } from './current.ts'
-import { deriveRepository } from './derive.ts'
 import { eachOf } from './each.ts'
-import type { FlowOptions } from './events.ts'
 import { Hands } from './hands.ts'
 import { indexManifest, indexSite } from './index-site.ts'
-import { formatShard, type Shard, shardPath, versionKey } from './manifest.ts'
-import { mergeShards } from './merge.ts'
+import { versionKey } from './manifest.ts'
 import type { PublishedVersion } from './model.ts'
 import { hidePlacesIn } from './places.ts'
-import { enumerateShard, type Pressed, pressRepository, shareMemory } from './press.ts'
+import { type Pressed, pressRepository, shareMemory } from './press.ts'
 import { FatalError, problem } from './problem.ts'
-import { versionFile } from './render/paths.ts'
 import { acceptMoved, originOf, recover } from './renew.ts'
 import { type FailOn, type Report, Reporter } from './report.ts'
 import { findRoots } from './roots.ts'
+import { type SettleOptions, settleShard } from './settle.ts'
 import type { Site } from './site.ts'
-import { guardStore, ShardChanged } from './store/guard.ts'
+import { openDirectoryStore } from './store/directory.ts'
 import type { Store } from './store/store.ts'
-import { type Run, readShard, type Survey, surveyAll } from './survey.ts'
+import { type Survey, surveyAll } from './survey.ts'
+import { withTarget } from './targets.ts'
 import { siteSink } from './write.ts'
 
-export interface PublishOptions extends FlowOptions {
+export interface PublishOptions extends SettleOptions {
   /** Tokens for cloning are read from it. @default the process's */
   readonly env?: Readonly<Record<string, string | undefined>>
   /** Whether what spans modules is derived too. @default 'write' */
   readonly index?: 'write' | 'leave'
   /** Moved tags to accept, as "module@version". @default none */
   readonly acceptMoved?: readonly string[]
+  /** A site that was built before, to take all versions from. @default the repositories are pressed */
+  readonly from?: string
+  /** 'single' is for a store that does not honour conditions. @default 'many' */
+  readonly writers?: 'many' | 'single'
   /** Which problems make the run fail. @default 'new' */
   readonly failOn?: FailOn
-  /** How often the work on a shard is done anew because others were faster. @default 50 */
-  readonly attempts?: number
 }
 
-/** Publishes what a store lacks of the repositories of the settings. Throws a FatalError where nothing can be done. */
+/**
+ * Publishes to several targets, one after the other. One that fails is reported and does not stop the others. Throws a
+ * FatalError where nothing could be done anywhere.
+ */
+export async function publish(
+  settings: Settings,
+  targets: readonly string[],
+  options: PublishOptions = {},
+): Promise<Report> {
+  const reports: Report[] = []
+  const failures: FatalError[] = []
+  const env = options.env ?? process.env
+  for (const target of targets) {
+    try {
+      const use = (store: Store, signal?: AbortSignal) =>
+        publishInto(store, settings, { ...options, env, ...(signal && { signal }) })
+      reports.push(await withTarget(target, { ...options, env }, use))
+    } catch (error) {
+      if (!(error instanceof FatalError) || options.signal?.aborted) throw error
+      failures.push(error)
+      if (targets.length === 1) continue
+      const { code, message, hint } = error.problem
+      const found = problem('target-failed', {}, `Nothing could be published to ${target}: ${message}`, hint)
+      options.onEvent?.({ type: 'problem', ...found, message: `${found.message} (${code})`, known: false })
+    }
+  }
+  const [failure] = failures
+  if (failure !== undefined && reports.length === 0) throw failure
+  return joinReports(reports, failures.length)
+}
+
+/** Counts of one target after the other would count each version more than once. */
+function joinReports(reports: readonly Report[], failures: number): Report {
+  const most = (key: keyof Report['counts']) => Math.max(0, ...reports.map(({ counts }) => counts[key]))
+  return {
+    command: 'publish',
+    exit: failures > 0 || reports.some(({ exit }) => exit === 1) ? 1 : 0,
+    counts: {
+      added: most('added'),
+      kept: most('kept'),
+      refused: most('refused'),
+      errors: most('errors') + failures,
+      warnings: most('warnings'),
+      known: most('known'),
+    },
+    problems: reports.flatMap(({ problems }) => problems),
+  }
+}
+
+/** Publishes what a store lacks: of the repositories of the settings, or of a site that was built before. */
 export async function publishInto(
   store: Store,
   settings: Settings,
   options: PublishOptions = {},
 ): Promise<Report> {
   const reporter = new Reporter('publish', settings, options)
-  const found = await discover(settings, store, options)
-  const roots = await findRoots(store, found.site.roots)
-  const run: Run = { ...found, site: { ...found.site, roots }, isShared: true }
-  const surveys = await surveyAll(run)
   const tell = options.onEvent ?? (() => {})
-  const hands = new Hands(settings.jobs, shareMemory(settings.memory))
-  options.signal?.addEventListener('abort', () => hands.stop())
+  const { from } = options
+  const work = await (from === undefined
+    ? pressing(store, settings, options)
+    : copying(store, settings, from, options))
+  let done = 0
   try {
-    let done = 0
-    await eachOf(surveys, repositoriesAtOnce, async (survey) => {
+    await eachOf(work.surveys, repositoriesAtOnce, async (survey) => {
       options.signal?.throwIfAborted()
-      const pressed = await publishRepository(run, survey, hands, options)
-      reporter.tell(pressed.survey.shard, pressed.shard, pressed.added, pressed.survey)
-      tell({ type: 'progress', step: 'derive', done: ++done, total: surveys.length })
+      const pressed = await work.press(survey)
+      const { root } = survey.repository
+      tell({ type: 'progress', step: 'derive', repository: root })
+      const shard =
+        pressed.enumeration === undefined
+          ? pressed.shard
+          : await settleShard(store, work.site, pressed, options)
+      const added = pressed.added.filter((each) => shard.versions.has(keyOf(each)))
+      reporter.tell(pressed.survey.shard, shard, added, pressed.survey)
+      tell({ type: 'progress', step: 'derive', repository: root, done: 1, total: 1 })
+      tell({ type: 'progress', step: 'derive', done: ++done, total: work.surveys.length })
     })
-    options.signal?.throwIfAborted()
-    if (options.index !== 'leave') {
-      tell({ type: 'progress', step: 'index' })
-      reporter.notice(await indexSite(store, settings))
-      await indexManifest(store)
-    }
   } finally {
-    hands.end()
+    work.end()
+  }
+  options.signal?.throwIfAborted()
+  if (options.index !== 'leave') {
+    tell({ type: 'progress', step: 'index' })
+    reporter.notice(await indexSite(store, settings))
+    await indexManifest(store)
   }
   return reporter.finish()
 }
@@ -90,13 +143,34 @@ export async function publishInto(
 /** A bucket answers slowly, and several at once. Memory is shared out among them. */
 const repositoriesAtOnce = 4
 
-async function publishRepository(
-  run: Run,
+// ---- Where versions come from ----
+
+interface Work {
+  readonly site: Site
+  readonly surveys: readonly Survey[]
+  /** Creates the versions that the target lacks. Without an enumeration there is nothing more to do. */
+  press(survey: Survey): Promise<Pressed>
+  end(): void
+}
+
+async function pressing(store: Store, settings: Settings, options: PublishOptions): Promise<Work> {
+  const found = await discover(settings, store, options)
+  const roots = await findRoots(store, found.site.roots)
+  const site = { ...found.site, roots }
+  const surveys = await surveyAll({ ...found, site, isShared: true })
+  const hands = new Hands(settings.jobs, shareMemory(settings.memory))
+  options.signal?.addEventListener('abort', () => hands.stop())
+  const press = (survey: Survey) => pressSurveyed(store, site, survey, hands, options)
+  return { site, surveys, press, end: () => hands.end() }
+}
+
+async function pressSurveyed(
+  store: Store,
+  site: Site,
   found: Survey,
   hands: Hands,
   options: PublishOptions,
 ): Promise<Pressed> {
-  const { store, site } = run
   const { settings } = site
   const accepted = options.acceptMoved ?? []
   const survey = await recover(store, site, found)
@@ -106,121 +180,35 @@ async function publishRepository(
   const origin = originOf(settings, survey.repository)
   const { signal } = options
   const sink = siteSink(store, { hands, roomBytes, ...(origin && { origin }), ...(signal && { signal }) })
-  const press = { ...options, reader: settings.git, hands }
   const part = { ...site, settings: { ...settings, memory } }
-  const done = acceptMoved(await pressRepository(survey, part, sink, press), accepted)
+  const press = { ...options, reader: settings.git, hands }
+  const pressed = acceptMoved(await pressRepository(survey, part, sink, press), accepted)
   // What was read while the run was being stopped is not to be believed: the terminal stops git, too.
   signal?.throwIfAborted()
-  const pressed = { ...done, shard: hidePlacesIn(settings, done.shard) }
-  if (pressed.enumeration === undefined) return pressed
-  options.onEvent?.({ type: 'progress', step: 'derive', repository: survey.repository.root })
-  const shard = await commitAndDerive(store, site, pressed, options)
-  options.onEvent?.({
-    type: 'progress',
-    step: 'derive',
-    repository: survey.repository.root,
-    done: 1,
-    total: 1,
-  })
-  return { ...pressed, shard, added: pressed.added.filter((each) => shard.versions.has(keyOf(each))) }
+  return { ...pressed, shard: hidePlacesIn(settings, pressed.shard) }
 }
 
-// ---- The shard, and what follows from it ----
-
-/** A shard as it is on the target. */
-interface Placed {
-  readonly shard: Shard
-  /** Absent where there is none. */
-  readonly tag?: string
-}
-
-/** Records what was pressed, derives what follows, and settles it. Returns the shard as it is then. */
-async function commitAndDerive(
+async function copying(
   store: Store,
-  site: Site,
-  pressed: Pressed,
+  settings: Settings,
+  dir: string,
   options: PublishOptions,
-): Promise<Shard> {
-  const { survey, added } = pressed
-  const { repository } = survey
-  const path = shardPath(repository.root)
-  let placed: Placed = await commit(store, pressed, options)
-  for (let attempt = 0; ; attempt++) {
-    await pause(attempt, repository.root, options)
-    const { shard, tag } = placed
-    // Others have recorded what we wrote, and all that follows from it is there.
-    if (attempt > 0 && shard.state === 'settled') return shard
-    await removeWithdrawn(store, shard, added)
-    if (tag === undefined) throw new Error(`${path} is gone.`)
-    try {
-      const view = { survey, shard, added, enumeration: enumerateShard(repository, shard, site) }
-      const mode = shard.settings === survey.settings ? 'changed' : 'all'
-      await deriveRepository(guardStore(store, path, tag), site, view, mode)
-      const settled: Shard = { ...shard, settings: survey.settings, state: 'settled' }
-      const { result } = await store.replace(path, Buffer.from(formatShard(settled)), tag)
-      if (result !== 'conflict') return settled
-    } catch (error) {
-      if (!(error instanceof ShardChanged)) throw error
-    }
-    // Nothing is merged: it holds our lines already, and is taken as it is.
-    placed = await readShard(store, repository)
+): Promise<Work> {
+  const from = await openDirectoryStore(dir)
+  const surveys = await surveySite(from, store)
+  const roots = await findRoots(
+    store,
+    surveys.map(({ repository }) => repository.root),
+  )
+  const bySurvey = new Map<Survey, CopySurvey>(surveys.map((survey) => [survey, survey]))
+  const press = async (survey: Survey): Promise<Pressed> => {
+    const known = bySurvey.get(survey)
+    if (known === undefined) throw new Error(`${survey.repository.root} is not in ${dir}.`)
+    return copyVersions(from, store, known, options)
   }
-}
-
-/**
- * Puts the lines of what was pressed into the shard, marked unsettled. The hash of the settings stays that of the
- * derived files that are there, so that whoever finishes the work knows what they were made from.
- */
-async function commit(store: Store, pressed: Pressed, options: PublishOptions): Promise<Placed> {
-  const { survey, shard: ours } = pressed
-  const { repository } = survey
-  for (let attempt = 0; ; attempt++) {
-    await pause(attempt, repository.root, options)
-    const now = await readShard(store, repository)
-    const isAsRead = now.tag === survey.tag || now.shardState !== 'whole'
-    const merged = isAsRead ? ours : mergeShards(survey.shard, now.shard, ours)
-    const shard: Shard = { ...merged, settings: now.shard.settings, state: 'unsettled' }
-    const body = Buffer.from(formatShard(shard))
-    const put = await store.replace(shardPath(repository.root), body, now.tag)
-    if (put.result !== 'conflict') return { shard, tag: put.tag }
-  }
-}
-
-/** A version that was taken down while it was being written leaves no file. */
-async function removeWithdrawn(
-  store: Store,
-  { withdrawn }: Shard,
-  added: readonly PublishedVersion[],
-): Promise<void> {
-  for (const each of added) {
-    if (withdrawn.has(keyOf(each))) await removeVersion(store, each)
-  }
-}
-
-/** Removes the files of a version: what names the others first. */
-export async function removeVersion(
-  store: Store,
-  { path, version }: Pick<PublishedVersion, 'path' | 'version'>,
-): Promise<void> {
-  for (const kind of ['info', 'mod', 'zip'] as const) await store.remove(versionFile(path, version, kind))
+  return { site: { settings, roots }, surveys, press, end: () => {} }
 }
 
 function keyOf({ path, version }: PublishedVersion): string {
   return versionKey(path, version)
-}
-
-/** Waits before the next attempt, longer each time and never as long as another. */
-async function pause(
-  attempt: number,
-  root: string,
-  { attempts = 50, signal }: PublishOptions,
-): Promise<void> {
-  signal?.throwIfAborted()
-  if (attempt === 0) return
-  if (attempt >= attempts) {
-    const message = `Others change the record of ${root} all the time.`
-    throw new FatalError(problem('publish-raced', { repository: root }, message), { exitCode: 75 })
-  }
-  const ms = Math.random() * Math.min(1000, 20 * 2 ** attempt)
-  await setTimeout(ms, undefined, signal === undefined ? {} : { signal })
 }

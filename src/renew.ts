@@ -76,16 +76,10 @@ export async function renewSite(run: Run, store: DirectoryStore, options: RenewO
 }
 
 /** Derives what spans modules from the site as it is. Returns what is wrong with it. */
-export async function renewIndex(store: DirectoryStore, settings: Settings): Promise<readonly Problem[]> {
-  return withLock(settings.output, async () => {
-    try {
-      const damaged = await indexSite(store, settings)
-      await indexManifest(store)
-      return damaged
-    } finally {
-      await store.close()
-    }
-  })
+export async function renewIndex(store: Store, settings: Settings): Promise<readonly Problem[]> {
+  const damaged = await indexSite(store, settings)
+  await indexManifest(store)
+  return damaged
 }
 
 /** Works through a repository as a build would, but for the writing. */

@@ -143,7 +143,7 @@ async function surveyAbsent(store: Store, found: Problem, vouched: Vouched): Pro
 /** Reads the shard of a repository. Throws a FatalError where a newer modpress wrote it. */
 export async function readShard(
   store: Store,
-  repository: Repository,
+  repository: Pick<Repository, 'root'>,
   vouched: Vouched = new Map(),
 ): Promise<Pick<Survey, 'shard' | 'shardState' | 'sha256' | 'tag'>> {
   const path = shardPath(repository.root)

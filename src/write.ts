@@ -41,7 +41,7 @@ export function siteSink(store: Store, options: SinkOptions = {}): VersionSink {
     write: async (version, packed, repository) => {
       const outcomes = await createByHands(store, version, packed, options)
       const zip = outcomes?.zip ?? (await createZip(store, version, packed, room, options.signal))
-      const written = zip === 'exists' ? await compareZip(store, version, packed, repository) : zip
+      const written = zip === 'exists' ? await compareZip(store, version, packed.h1, repository) : zip
       if ('code' in written) return written
       const different = outcomes?.mod ? undefined : await writeGoMod(store, version, packed, repository)
       if (different !== undefined) return different
@@ -151,18 +151,19 @@ function* piecesOf({ prefix, files, blobs }: PackedVersion): Generator<ZipPiece>
   }
 }
 
-async function compareZip(
+/** Compares a published zip with what would be published now. Returns what it is, or the problem where they differ. */
+export async function compareZip(
   store: Store,
-  version: ModuleVersion,
-  packed: PackedVersion,
+  version: Pick<ModuleVersion, 'path' | 'version'>,
+  h1: string,
   repository: ModulePath,
 ): Promise<WrittenZip | Problem> {
   const path = versionFile(version.path, version.version, 'zip')
   const place = { repository, module: version.path, version: version.version }
   try {
     const published = await withLocalFile(store, path, hashArchive)
-    if (published.h1 === packed.h1) return { sha256: published.sha256, size: published.size }
-    const message = `The site holds a zip with ${published.h1}; the repository gives ${packed.h1}.`
+    if (published.h1 === h1) return { sha256: published.sha256, size: published.size }
+    const message = `The site holds a zip with ${published.h1}; the repository gives ${h1}.`
     return problem('version-changed', place, message)
   } catch (error) {
     if (!(error instanceof ArchiveError)) throw error
