@@ -21,7 +21,10 @@ import type { PublishedVersion } from './model.ts'
 /** Returns the shard that has what is in both. `base` is what `ours` started from. */
 export function mergeShards(base: Shard, theirs: Shard, ours: Shard): Shard {
   const withdrawn = new Map([...ours.withdrawn, ...theirs.withdrawn])
-  const versions = mergeMaps(base.versions, theirs.versions, ours.versions, chooseVersion)
+  // Nothing published goes away because someone does not know of it.
+  const versions = new Map([...ours.versions, ...theirs.versions])
+  for (const [key, version] of mergeMaps(base.versions, theirs.versions, ours.versions, chooseVersion))
+    versions.set(key, version)
   for (const key of withdrawn.keys()) versions.delete(key)
   const clone = theirs.clone ?? ours.clone
   const defaultHead = theirs.defaultHead === base.defaultHead ? ours.defaultHead : theirs.defaultHead
