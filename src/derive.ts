@@ -190,17 +190,24 @@ async function deriveModule(
   await putFile(store, recordFile(draft.path), `${JSON.stringify(record)}\n`)
 }
 
+/**
+ * Writes what go is answered. An answer never becomes again what it was before a version was taken down, so that who has
+ * seen it before finds it changed: it ends in an empty line for each of those, which go passes over. Where nothing is
+ * left to answer there is nothing but these lines (docs/design/publishing.md).
+ */
 async function writeProxyFiles(
   store: Store,
   record: ModuleRecord,
   before: ModuleRecord | undefined,
 ): Promise<void> {
-  const { path, latest, queries } = record
-  await putFile(store, listFile(path), renderList(record.list))
-  if (latest === undefined) await store.remove(latestFile(path))
-  else await copyInfo(store, path, latest, latestFile(path))
+  const { path, latest, queries, withdrawn = [] } = record
+  const ending = '\n'.repeat(withdrawn.length)
+  await putFile(store, listFile(path), renderList(record.list) + ending)
+  if (latest !== undefined) await copyInfo(store, path, latest, latestFile(path), ending)
+  else if (ending !== '') await putFile(store, latestFile(path), ending)
+  else await store.remove(latestFile(path))
   for (const [name, version] of Object.entries(queries))
-    await copyInfo(store, path, version, queryFile(path, name))
+    await copyInfo(store, path, version, queryFile(path, name), ending)
   for (const name of Object.keys(before?.queries ?? {})) {
     if (queries[name] === undefined) await store.remove(queryFile(path, name))
   }
@@ -213,9 +220,15 @@ function queryFile(path: ModulePath, name: string): string {
 }
 
 /** A mutable answer is the bytes of the version's own .info, as it was published. */
-async function copyInfo(store: Store, path: ModulePath, version: string, target: string): Promise<void> {
+async function copyInfo(
+  store: Store,
+  path: ModulePath,
+  version: string,
+  target: string,
+  ending: string,
+): Promise<void> {
   const info = await store.get(versionFile(path, version, 'info'))
-  if (info !== undefined) await putFile(store, target, info.body)
+  if (info !== undefined) await putFile(store, target, Buffer.concat([info.body, Buffer.from(ending)]))
 }
 
 async function writePages(

@@ -28,7 +28,7 @@ import { FatalError, problem } from './problem.ts'
 import { acceptMoved, originOf, recover } from './renew.ts'
 import { type FailOn, type Report, Reporter } from './report.ts'
 import { findRoots } from './roots.ts'
-import { type SettleOptions, settleShard } from './settle.ts'
+import { removeWithdrawn, type SettleOptions, settleShard } from './settle.ts'
 import type { Site } from './site.ts'
 import { openDirectoryStore } from './store/directory.ts'
 import type { Store } from './store/store.ts'
@@ -174,7 +174,10 @@ async function pressSurveyed(
   const { settings } = site
   const accepted = options.acceptMoved ?? []
   const survey = await recover(store, site, found)
-  if (await isCurrent(survey, settings.git, accepted)) return { survey, shard: survey.shard, added: [] }
+  if (await isCurrent(survey, settings.git, accepted)) {
+    await removeWithdrawn(store, survey.shard)
+    return { survey, shard: survey.shard, added: [] }
+  }
   const memory = settings.memory / repositoriesAtOnce
   const { roomBytes } = shareMemory(memory)
   const origin = originOf(settings, survey.repository)

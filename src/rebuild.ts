@@ -64,7 +64,8 @@ async function readVersion(
     store.get(versionFile(path, version, 'info')),
     store.get(versionFile(path, version, 'mod')),
   ])
-  if (info === undefined) return undefined
+  // An answer that was taken back is empty.
+  if (info === undefined || /^\s*$/.test(Buffer.from(info.body).toString('latin1'))) return undefined
   try {
     const { Version, Time, Origin } = JSON.parse(Buffer.from(info.body).toString('utf8')) as InfoFile
     // The answer to a query such as v2.0.0, which is v2.0.0+incompatible.

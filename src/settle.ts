@@ -108,10 +108,10 @@ export async function finish(
 }
 
 /**
- * Removes the files of versions that were taken down: what names the others first. Those of earlier times are gone
- * already, unless someone was writing them just then.
+ * Removes the files of versions that were taken down: what names the others first. They are gone already, unless
+ * someone was writing them just then, and was killed.
  */
-async function removeWithdrawn(store: Store, { withdrawn }: Shard): Promise<void> {
+export async function removeWithdrawn(store: Store, { withdrawn }: Shard): Promise<void> {
   for (const { path, version } of withdrawn.values()) {
     for (const kind of ['info', 'mod', 'zip'] as const) await store.remove(versionFile(path, version, kind))
   }

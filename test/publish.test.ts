@@ -129,7 +129,7 @@ describe('withdrawing', () => {
     const options = { reason: 'It holds <a key>.', time: 1_800_000_000 }
     await withdraw(settings, settings.output, { module: root, version: 'v1.3.1' }, options)
     expect(filesBelow(settings.output).filter((path) => path.includes('/@v/v1.3.1.'))).toEqual([])
-    expect(await textOf(store, `${root}/@v/list`)).toBe('v1.0.0\nv1.1.0\nv1.2.0\n')
+    expect(await textOf(store, `${root}/@v/list`)).toBe('v1.0.0\nv1.1.0\nv1.2.0\n\n')
     expect(JSON.parse(await textOf(store, `${root}/@latest`))).toMatchObject({ Version: 'v1.2.0' })
     expect(await textOf(store, `${root}@v1.3.1/index.html`)).toContain('It holds &#60;a key&#62;.')
     expect(await textOf(store, `${root}/index.html`)).toContain('v1.3.1</a> (withdrawn)')
@@ -140,7 +140,7 @@ describe('withdrawing', () => {
     expect(readSite(settings.output)).toEqual(down)
   })
 
-  test('the last version of a module leaves an empty list and no @latest', async () => {
+  test('the last version of a module leaves an empty list and an empty @latest', async () => {
     const [one] = makeSamples() as [Sample]
     const settings = await settingsOf([one])
     await build(settings)
@@ -148,8 +148,9 @@ describe('withdrawing', () => {
     const { Version } = JSON.parse(readSite(settings.output).get(`${module}/@latest`) ?? '')
     await withdraw(settings, settings.output, { module, version: Version }, { reason: 'x', time: 1 })
     const files = readSite(settings.output)
-    expect([...files.keys()].filter((path) => path.startsWith(`${module}/@`))).toEqual([`${module}/@v/list`])
-    expect(files.get(`${module}/@v/list`)).toBe('')
+    expect(files.get(`${module}/@v/list`)).toBe('\n')
+    expect(files.get(`${module}/@latest`)).toBe('\n')
+    expect(files.has(`${module}/@v/${Version}.zip`)).toBe(false)
     expect(files.get(`${module}/index.html`)).toContain(`${Version}</a> (withdrawn)`)
     expect((await build(settings)).counts).toMatchObject({ added: 0, kept: 8 })
   })

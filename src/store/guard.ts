@@ -16,7 +16,9 @@ export class ShardChanged extends Error {
   override readonly name = 'ShardChanged'
 }
 
-/** Returns the store, in which files are put and removed only while the shard has this tag. Throws ShardChanged. */
+const nothing = Buffer.from('\n')
+
+/** Returns the store, in which files are put only while the shard has this tag, and emptied instead of removed. Throws ShardChanged. */
 export function guardStore(store: Store, shardPath: string, tag: string): Store {
   const check = async () => {
     if ((await store.tag(shardPath)) !== tag) throw new ShardChanged(`${shardPath} has changed.`)
@@ -34,14 +36,15 @@ export function guardStore(store: Store, shardPath: string, tag: string): Store 
       await check()
       return store.replace(path, body, expected)
     },
-    remove: async (path, expected) => {
-      const seen = expected ?? (await store.tag(path))
-      if (seen === undefined) return 'removed'
-      await check()
-      const result = await store.remove(path, seen)
-      // Some stores remove whatever is there: then the one who knew better finds it gone, or it is put again here.
-      await check()
-      return result
+    // Nothing tells who comes later that a file was removed, nor when. An empty answer does, and go takes it for none.
+    remove: async (path) => {
+      for (;;) {
+        const seen = await store.tag(path)
+        if (seen === undefined) return 'removed'
+        await check()
+        const { result } = await store.replace(path, nothing, seen)
+        if (result !== 'conflict') return 'removed'
+      }
     },
     ...(store.localPath === undefined
       ? {}

@@ -89,7 +89,8 @@ export async function findDangling(store: Store): Promise<string[]> {
     if (path.endsWith('/@v/list')) {
       for (const version of (await textOf(path)).split('\n').filter(Boolean)) want(path, module, version)
     } else if (path.endsWith('/@latest') || path.endsWith('.info')) {
-      want(path, module, (JSON.parse(await textOf(path)) as { Version: string }).Version)
+      const text = await textOf(path)
+      if (text.trim() !== '') want(path, module, (JSON.parse(text) as { Version: string }).Version)
     } else if (path.startsWith('-/modules/')) {
       const escaped = path.slice('-/modules/'.length, -'.json'.length)
       const record = JSON.parse(await textOf(path)) as { versions: { version: string }[] }
