@@ -260,7 +260,7 @@ async function untilPut<T>(make: () => Promise<T>): Promise<T> {
       if (!(error instanceof Overtaken)) throw error
       if (attempt === mostAttempts) {
         const message = `Others write ${error.message} all the time.`
-        throw new FatalError(problem('output-locked', {}, message), { exitCode: 75, cause: error })
+        throw new FatalError(problem('publish-raced', {}, message), { exitCode: 75, cause: error })
       }
     }
     await setTimeout(Math.random() * Math.min(1000, 10 * 2 ** attempt))

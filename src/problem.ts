@@ -77,6 +77,8 @@ export type ProblemCode =
   | 'config-missing'
   | 'output-unwritable'
   | 'output-locked'
+  | 'publish-raced'
+  | 'target-failed'
   | 'site-newer'
   | 'site-damaged'
   | 'interrupted'
@@ -366,6 +368,16 @@ const catalogue: Readonly<Record<ProblemCode, CatalogueEntry>> = {
     severity: 'error',
     about: 'Another build is writing this site.',
     hint: 'Wait for it and run again. A lock of a dead process is taken over by itself.',
+  },
+  'target-failed': {
+    severity: 'error',
+    about: 'Of several targets, one could not be published to.',
+    hint: 'Run it again; what is there already is found then.',
+  },
+  'publish-raced': {
+    severity: 'error',
+    about: 'Other publishers were faster again and again.',
+    hint: 'Run it again. Nothing is lost: what was written is found then.',
   },
   'site-newer': {
     severity: 'error',
