@@ -35,6 +35,7 @@ import { recordFile } from './render/paths.ts'
 import type { Store } from './store/store.ts'
 import {
   compareTexts,
+  countWithdrawals,
   formatIndexShards,
   formatShardHashes,
   indexDirectory,
@@ -219,7 +220,7 @@ function renderSite(
     ],
     [
       ...[...shards].map(([path, body]) => ({ path, body })),
-      { path: feedFile, body: renderFeed(newest, settings) },
+      { path: feedFile, body: renderFeed(newest, settings, countWithdrawals(modules)) },
     ],
     ...depths.map((depth) => groups.filter((group) => group.depth === depth)),
     [{ path: 'index.html', body: front }],

@@ -35,6 +35,8 @@ export interface ModuleSummary {
   readonly deprecated?: string
   /** How many versions are published. */
   readonly versions: number
+  /** How many versions were taken down. Absent where none was. */
+  readonly withdrawals?: number
   /** The listed versions that were committed last, newest first; never more than a few. */
   readonly newest: readonly NewVersion[]
 }
@@ -53,7 +55,7 @@ const deprecationLength = 200
 
 /** Returns the line of a module, from its record and the md5 of its record's bytes. */
 export function summarizeModule(record: ModuleRecord, md5: string): ModuleSummary {
-  const { path, repository, latest, deprecated, versions } = record
+  const { path, repository, latest, deprecated, versions, withdrawn } = record
   const time = versions.find(({ version }) => version === latest)?.time
   return {
     path,
@@ -63,6 +65,7 @@ export function summarizeModule(record: ModuleRecord, md5: string): ModuleSummar
     ...(time === undefined ? {} : { time }),
     ...(deprecated === undefined ? {} : { deprecated: shorten(deprecated) }),
     versions: versions.length,
+    ...(withdrawn === undefined ? {} : { withdrawals: withdrawn.length }),
     newest: findNewest(record),
   }
 }
@@ -85,6 +88,11 @@ function shorten(text: string): string {
   return characters.length <= deprecationLength
     ? text
     : `${characters.slice(0, deprecationLength - 1).join('')}…`
+}
+
+/** Returns how many versions of these modules were taken down. */
+export function countWithdrawals(modules: readonly Pick<ModuleSummary, 'withdrawals'>[]): number {
+  return modules.reduce((sum, { withdrawals = 0 }) => sum + withdrawals, 0)
 }
 
 // ---- Shards ----

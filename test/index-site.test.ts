@@ -9,7 +9,7 @@ import type { Settings } from '../src/config/schema.ts'
 import { isIndexed } from '../src/current.ts'
 import { type IndexLimits, indexManifest, indexSite } from '../src/index-site.ts'
 import { emptyShard, formatShard, shardPath } from '../src/manifest.ts'
-import type { ModulePath } from '../src/model.ts'
+import type { ModulePath, Version } from '../src/model.ts'
 import { FatalError } from '../src/problem.ts'
 import { recordFile } from '../src/render/paths.ts'
 import { type DirectoryStore, openDirectoryStore } from '../src/store/directory.ts'
@@ -256,6 +256,29 @@ describe('indexes that race', () => {
     await indexSite(bucket, settings)
     expect(await textOf('index.html')).toMatch(/m0008.*m0009/s)
     expect(bucket.requests.filter((each) => each === 'list -/modules')).toHaveLength(2)
+  })
+
+  test('do not bring back a version that was taken down in between', async () => {
+    const path = recordFile(pathOf(1) as ModulePath)
+    await putRecord(store, pathOf(1))
+    await indexSite(store, settings)
+    await putRecord(store, pathOf(1), ['v1.0.0', 'v1.1.0'])
+    let isFirst = true
+    const bucket = asBucket(store, {
+      before: async (request) => {
+        // It has listed v1.1.0. Until it tells of it, another takes it down, and finds the front page as it should be.
+        if (request !== 'replace index.html' || !isFirst) return
+        isFirst = false
+        const withdrawn = [{ version: 'v1.1.0' as Version, reason: 'a secret', time: '2024-01-01T00:00:00Z' }]
+        await putFile(store, path, recordBytes(recordOf(pathOf(1), ['v1.0.0'], { withdrawn })))
+        await indexSite(store, settings)
+      },
+    })
+    await indexSite(bucket, settings)
+    for (const file of ['index.html', '-/feed.atom']) {
+      expect(await textOf(file)).not.toContain('v1.1.0')
+      expect(await textOf(file)).toContain('<!-- withdrawn: 1 -->')
+    }
   })
 
   test('never leave a page that leads to a page that is not there, wherever one ends', async () => {

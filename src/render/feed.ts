@@ -8,7 +8,7 @@
 import { createHash } from 'node:crypto'
 import { compareVersions } from '../module/version.ts'
 import { compareTexts, type ModuleSummary, type NewVersion } from '../summary.ts'
-import { html } from './html.ts'
+import { html, withdrawalsMark } from './html.ts'
 import type { PageSite } from './pages.ts'
 import { pageDirectory, relativeLink } from './paths.ts'
 
@@ -36,8 +36,11 @@ export interface FeedSite extends PageSite {
   readonly url?: string
 }
 
-/** Returns the bytes of the feed. Without an address of the site its links are relative, and its ids are made of names. */
-export function renderFeed(versions: readonly NewestVersion[], site: FeedSite): string {
+/**
+ * Returns the bytes of the feed, where so many versions were withdrawn. Without an address of the site its links are
+ * relative, and its ids are made of names.
+ */
+export function renderFeed(versions: readonly NewestVersion[], site: FeedSite, withdrawals = 0): string {
   const { url, prefix } = site
   const link = (to: string) => (url === undefined ? relativeLink('-', to) : `${url}/${relativeLink('', to)}`)
   const id = (to: string) => (url === undefined ? nameId(to) : link(to))
@@ -58,7 +61,7 @@ ${versions.map(({ path, version, time, retracted }) => {
 <link rel="alternate" type="text/html" href="${plain(`${link(page)}/`)}"/>
 </entry>
 `
-})}</feed>
+})}${withdrawalsMark(withdrawals)}</feed>
 `.text
 }
 

@@ -10,14 +10,14 @@
  */
 
 import { createHash } from 'node:crypto'
-import type { ModuleSummary } from '../summary.ts'
+import { countWithdrawals, type ModuleSummary } from '../summary.ts'
 import { feedFile, type NewestVersion } from './feed.ts'
-import { type Html, html } from './html.ts'
+import { type Html, html, withdrawalsMark } from './html.ts'
 import { type PageSite, renderPage } from './pages.ts'
 import { pageDirectory, pageFile, relativeLink } from './paths.ts'
 
 /** What is said of a module in a list. */
-export type FrontModule = Pick<ModuleSummary, 'path' | 'latest' | 'deprecated'>
+export type FrontModule = Pick<ModuleSummary, 'path' | 'latest' | 'deprecated' | 'withdrawals'>
 
 /** So many modules are on one page. */
 export const modulesOfPage = 1000
@@ -31,6 +31,7 @@ export function renderFrontPage(
   return renderList('', site, meta, {
     title: 'Go modules',
     items: modules.map((module) => moduleItem('', module, site)),
+    withdrawals: countWithdrawals(modules),
   })
 }
 
@@ -56,7 +57,12 @@ export function renderFront(
   if (modules.length <= limit) return { front: renderFrontPage(modules, site, meta), groups: [] }
   const groups: GroupPage[] = []
   const items = renderGroups('', modules, 1)
-  const front = renderList('', site, meta, { title: 'Go modules', items, newest })
+  const front = renderList('', site, meta, {
+    title: 'Go modules',
+    items,
+    newest,
+    withdrawals: countWithdrawals(modules),
+  })
   return { front, groups }
 
   function renderGroups(directory: string, group: readonly FrontModule[], depth: number): Html[] {
@@ -67,11 +73,8 @@ export function renderFront(
       const below = groupDirectory(start)
       const title = `${start}…`
       const items = renderGroups(below, part, depth + 1)
-      groups.push({
-        path: pageFile(below),
-        body: renderList(below, site, undefined, { title, items }),
-        depth,
-      })
+      const list = { title, items, withdrawals: countWithdrawals(part) }
+      groups.push({ path: pageFile(below), body: renderList(below, site, undefined, list), depth })
       return html`<a href="${relativeLink(directory, below)}/">${title}</a> ${part.length} modules`
     })
   }
@@ -106,13 +109,15 @@ interface List {
   readonly title: string
   readonly items: readonly Html[]
   readonly newest?: readonly NewestVersion[]
+  /** How many versions of the modules were taken down. */
+  readonly withdrawals: number
 }
 
 function renderList(
   directory: string,
   site: PageSite,
   meta: Html | undefined,
-  { title, items, newest = [] }: List,
+  { title, items, newest = [], withdrawals }: List,
 ): string {
   const ofSite = site.prefix === undefined ? 'Go modules' : `Go modules of ${site.prefix}`
   return renderPage({
@@ -130,7 +135,7 @@ ${
 <ul>
 ${newest.map((version) => html`<li>${versionItem(directory, version, site)}</li>\n`)}</ul>
 `
-}`,
+}${withdrawalsMark(withdrawals)}`,
   })
 }
 
