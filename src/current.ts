@@ -9,12 +9,15 @@ import { createHash } from 'node:crypto'
 import { isRepairable } from './changes.ts'
 import { ownVersion, readAssets } from './config/package.ts'
 import type { Settings } from './config/schema.ts'
+import { eachOf } from './each.ts'
 import { commitPrefix } from './enumerate/tags.ts'
 import type { Fault } from './faults.ts'
 import { distinctProblems, formatManifestIndex, problemKey, shardPath } from './manifest.ts'
+import type { ModulePath } from './model.ts'
 import { unescapePath } from './module/escape.ts'
-import type { Problem } from './problem.ts'
-import type { Store } from './store/store.ts'
+import { FatalError, type Problem, problem } from './problem.ts'
+import type { Store, StoredFile } from './store/store.ts'
+import { md5Of, md5OfTag, parseShardHashes, type ShardHashes, shardHashesFile } from './summary.ts'
 import { hashShard, type Run, type Survey } from './survey.ts'
 
 /** Tells whether there is nothing to do for a repository, so that its shard says it all. */
@@ -63,36 +66,93 @@ function isSameList(a: readonly Problem[], b: readonly Problem[]): boolean {
 
 /** Tells whether what spans modules is that of the shards, by the two files that are written last. */
 export async function isIndexed({ store, site }: Run, surveys: readonly Survey[]): Promise<boolean> {
-  const hashes = surveys.flatMap(({ repository: { root }, sha256 }) =>
+  const known = surveys.flatMap(({ repository: { root }, sha256 }) =>
     sha256 === undefined ? [] : [[shardPath(root), sha256] as const],
   )
   const [index, siteFile] = await Promise.all([store.get('-/manifest.jsonl'), store.get('-/site.json')])
   const isSame = (file: typeof index, text: string) =>
     file !== undefined && Buffer.from(text).equals(file.body)
-  return (
-    isSame(siteFile, describeSite(site.settings)) &&
-    isSame(index, await describeManifest(store, new Map(hashes)))
-  )
+  if (siteFile !== undefined && isNewerSite(siteFile)) throw newerFile('-/site.json')
+  const { settings } = site
+  if (!isSame(siteFile, describeSite(settings))) return false
+  const described = await describeManifest(store, {
+    known: new Map(known),
+    hashes: () => readShardHashes(store),
+  })
+  return isSame(index, described.index)
+}
+
+/** Reads what the last index knew of shards: nothing where another release wrote it. */
+async function readShardHashes(store: Store): Promise<ShardHashes> {
+  const file = await store.get(shardHashesFile)
+  const hashes = file === undefined ? undefined : parseShardHashes(file.body)
+  return hashes === undefined || hashes === 'newer' ? new Map() : hashes
+}
+
+/** Returns what is thrown instead of writing over a file of a newer modpress. */
+export function newerFile(path: string): FatalError {
+  return new FatalError(problem('site-newer', {}, `${path} was written by a newer modpress.`))
 }
 
 const manifestDirectory = '-/manifest'
 
-/** Returns `-/manifest.jsonl` as it should be, from the shards that are there. `known` are the hashes of those that were read. */
+interface KnownShards {
+  /** The sha256 of shards that were read, by their paths. @default of none */
+  readonly known?: ReadonlyMap<string, string>
+  /** Reads what the last index knew, for shards whose md5 the store lists. */
+  readonly hashes: () => Promise<ShardHashes>
+}
+
+/** Returns `-/manifest.jsonl` as it should be, from the shards that are there, and the hashes of those not known. */
 export async function describeManifest(
   store: Store,
-  known: ReadonlyMap<string, string> = new Map(),
-): Promise<string> {
-  const shards: Parameters<typeof formatManifestIndex>[0][number][] = []
-  for await (const { path } of store.list(manifestDirectory)) {
+  { known = new Map(), hashes }: KnownShards,
+): Promise<{ readonly index: string; readonly hashes: ShardHashes }> {
+  const shards: { readonly root: ModulePath; readonly sha256: string }[] = []
+  const unknown: { readonly path: string; readonly root: ModulePath; readonly md5: string | undefined }[] = []
+  for await (const { path, tag } of store.list(manifestDirectory)) {
     const root = unescapePath(path.slice(manifestDirectory.length + 1).replace(/\.jsonl$/, ''))
-    const sha256 = known.get(path) ?? hashShard(await store.get(path))
-    if (root !== undefined && sha256 !== undefined) shards.push({ root, sha256 })
+    const sha256 = known.get(path)
+    if (root === undefined) continue
+    if (sha256 !== undefined) shards.push({ root, sha256 })
+    else unknown.push({ path, root, md5: md5OfTag(tag) })
   }
-  return formatManifestIndex(shards)
+  const before = unknown.some(({ md5 }) => md5 !== undefined) ? await hashes() : new Map()
+  const found = new Map<string, { readonly md5: string; readonly sha256: string }>()
+  await eachOf(unknown, shardsAtOnce, async ({ path, root, md5 }) => {
+    const last = before.get(path)
+    const isSame = last !== undefined && last.md5 === md5
+    const hashed = isSame ? last : await hashFile(store, path)
+    if (hashed === undefined) return
+    found.set(path, hashed)
+    shards.push({ root, sha256: hashed.sha256 })
+  })
+  return { index: formatManifestIndex(shards), hashes: found }
+}
+
+/** A bucket answers slowly, and many at once. */
+const shardsAtOnce = 32
+
+async function hashFile(
+  store: Store,
+  path: string,
+): Promise<{ readonly md5: string; readonly sha256: string } | undefined> {
+  const file = await store.get(path)
+  return file && { md5: md5Of(file.body), sha256: hashShard(file) }
 }
 
 /** The name of this format of the site, for readers of other releases. */
 const siteFormat = 1
+
+/** Tells whether a newer modpress wrote `-/site.json`, so that what spans modules is its business. */
+export function isNewerSite({ body }: StoredFile): boolean {
+  try {
+    const { format } = JSON.parse(Buffer.from(body).toString('utf8')) as { readonly format?: unknown }
+    return typeof format === 'number' && format > siteFormat
+  } catch {
+    return false
+  }
+}
 
 /** Returns `-/site.json`: what readers of the site need to know, and what the front page was made by. */
 export function describeSite(settings: Settings): string {

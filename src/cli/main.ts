@@ -134,7 +134,7 @@ function createProgram() {
     .command('index')
     .summary('derive what spans modules')
     .description(
-      'Derives what spans modules from the site as it is: the front page, feeds and the index of the manifest.',
+      'Derives what spans modules from the site as it is: the front page, the feed and the indexes.',
     )
     .argument('[TARGET]', 's3://BUCKET/PREFIX or a directory; default: the output directory')
     .addOption(singleWriterOption())

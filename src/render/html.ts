@@ -36,3 +36,11 @@ function render(value: Value): string {
 export function escapeHtml(text: string): string {
   return text.replace(/[&<>"']/g, (char) => `&#${char.charCodeAt(0)};`)
 }
+
+/**
+ * Returns what tells a file from the same one before a version was taken down: whoever has read that one puts nothing
+ * over this one. Nothing where none was.
+ */
+export function withdrawalsMark(count: number): Html | undefined {
+  return count === 0 ? undefined : html`<!-- withdrawn: ${count} -->\n`
+}

@@ -1,7 +1,8 @@
 /**
- * The pages of the registry, plain for now: the front page, a page for each
- * module, version, package and repository root. Each begins with the
- * go-import tags of its root, and needs no script.
+ * The pages of the registry, plain for now: a page for each module, version,
+ * package and repository root, and the one for what is missing. Each begins
+ * with the go-import tags of its root, and needs no script. The front page is
+ * in front.ts.
  *
  * Pure.
  */
@@ -16,16 +17,19 @@ export interface PageSite {
   readonly prefix?: string
 }
 
-interface Page {
+export interface Page {
   /** The directory of the page in the site. */
   readonly directory: string
   readonly title: string
   /** The go-import tags. */
   readonly meta: Html | undefined
   readonly main: Html
+  /** The feed that tells of what is new on it. */
+  readonly feed?: string
 }
 
-function renderPage({ directory, title, meta, main }: Page): string {
+/** Returns a page: what all pages have in common around what is in `main`. */
+export function renderPage({ directory, title, meta, main, feed }: Page): string {
   return html`<!DOCTYPE html>
 <html lang="en">
 <head>
@@ -33,7 +37,11 @@ ${meta}<meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>${title}</title>
 <link rel="stylesheet" href="${relativeLink(directory, '-/style.css')}">
-</head>
+${
+  feed === undefined
+    ? undefined
+    : html`<link rel="alternate" type="application/atom+xml" title="New versions" href="${relativeLink(directory, feed)}">\n`
+}</head>
 <body>
 <header><a href="${relativeLink(directory, '')}">Go modules</a></header>
 <main>
@@ -176,28 +184,6 @@ export function renderRootPage(root: string, modules: readonly string[], site: P
 <p>The modules of this repository:</p>
 <ul>
 ${modules.map((path) => html`<li><a href="${relativeLink(directory, pageDirectory(path, site.prefix))}/">${path}</a></li>\n`)}</ul>
-`,
-  })
-}
-
-/** Returns the front page: all modules with their latest version. */
-export function renderFrontPage(
-  records: readonly ModuleRecord[],
-  site: PageSite,
-  meta: Html | undefined,
-): string {
-  return renderPage({
-    directory: '',
-    title: site.prefix === undefined ? 'Go modules' : `Go modules of ${site.prefix}`,
-    meta,
-    main: html`<h1>Go modules</h1>
-<ul>
-${records.map(
-  (record) =>
-    html`<li><a href="${relativeLink('', pageDirectory(record.path, site.prefix) || './')}${
-      pageDirectory(record.path, site.prefix) === '' ? '' : '/'
-    }">${record.path}</a> ${record.latest}</li>\n`,
-)}</ul>
 `,
   })
 }

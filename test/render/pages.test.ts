@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest'
 import type { ModulePath, ModuleRecord, ModuleRecordVersion, Oid, Version } from '../../src/model.ts'
+import { renderFrontPage } from '../../src/render/front.ts'
 import { html } from '../../src/render/html.ts'
 import {
-  renderFrontPage,
   renderMissingPage,
   renderModulePage,
   renderPackagePage,
@@ -76,6 +76,7 @@ describe.for(['go.example.com', 'go.example.com/base', undefined])('pages of a s
   ]
   const files = new Set([
     '-/style.css',
+    '-/feed.atom',
     ...[...pages, ...others].map((page) => pageFile(page.directory)),
     ...records.flatMap((record) =>
       record.versions.flatMap((version) =>
