@@ -16,7 +16,7 @@ test.for([
   ['.nojekyll', 'text/plain; charset=utf-8'],
   ['a.constructor', 'application/octet-stream'],
   ['a.', 'application/octet-stream'],
-])('%s is %s', ([path, type]) => {
+] as const)('%s is %s', ([path, type]) => {
   expect(contentType(path)).toBe(type)
 })
 
