@@ -199,8 +199,8 @@ export class Bucket {
       response = await fetch(url, {
         method,
         headers,
-        redirect: 'manual',
         signal: watch.signal,
+        ...(typeof payload?.body === 'function' ? unrepeatable : { redirect: 'manual' }),
         ...(payload === undefined ? {} : { body: this.#bodyOf(payload), duplex: 'half' }),
       })
     } catch (cause) {
@@ -351,6 +351,12 @@ class Watch {
     return new NetworkFailure(`cannot be reached (${codeOf(reason) ?? (reason as Error).message})`)
   }
 }
+
+/**
+ * A request that fetch itself will never make again, because of a redirect or a browser's window. Of any other it
+ * keeps the whole body: 800 MB took 900 MB of memory.
+ */
+const unrepeatable: RequestInit & { readonly window: null } = { redirect: 'error', window: null }
 
 const emptySha256 = 'e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855'
 

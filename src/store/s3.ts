@@ -36,7 +36,7 @@ import {
 } from './bucket.ts'
 import { type Environment, loadAccess } from './credentials.ts'
 import { inTurn } from './directory.ts'
-import { findElement, hideTwins, parseListing, quoteTag, twinOf } from './listing.ts'
+import { hideTwins, parseListing, quoteTag, twinOf } from './listing.ts'
 import { type Payload, payloadOf, withPayload } from './payload.ts'
 import { pause, resolveRetries } from './retry.ts'
 import {
@@ -129,8 +129,7 @@ interface Found {
   readonly tag: string
 }
 
-/** 'busy': others are writing the same object, and that did not end soon enough to see what became of it. */
-type Outcome = { readonly result: 'done'; readonly tag: string } | { readonly result: 'refused' | 'busy' }
+type Outcome = { readonly result: 'done'; readonly tag: string } | { readonly result: 'refused' }
 
 /** Above this size a look at whether an object is there costs less than to send its bytes for nothing. */
 const largeBytes = 16 * 1024 * 1024
@@ -199,8 +198,6 @@ export class S3Store implements Store {
       const { result } = isThere
         ? { result: 'refused' as const }
         : await this.#put({ key, payload, headers, expected: undefined, signal })
-      if (result === 'busy')
-        throw storeFailed(`${path} in ${this.url}: 409, and nothing is there.`, holdsHint)
       if (result === 'done') this.#count(payload)
       if (hasTwin(key)) {
         if (result === 'done') await this.#createTwin(key, payload, headers, signal)
@@ -250,14 +247,14 @@ export class S3Store implements Store {
     yield* hideTwins(this.#listInOrder(directory))
   }
 
-  /** Asks for a part of the list, so that a wrong bucket, region or key is told before any work is done. */
+  /** Asks for an empty part of the list, so that a wrong bucket, region or key is told before any work is done. */
   async check(): Promise<void> {
-    await this.#page({ 'max-keys': '1' })
+    await this.#page({ 'max-keys': '1', prefix: `${this.#prefix}${probes}` })
   }
 
   /** Finds out whether the storage honours conditional writes, with an object that is removed again. */
   async probe(): Promise<'conditional' | 'unconditional'> {
-    const key = `${this.#prefix}-/probe/${randomUUID()}`
+    const key = `${this.#prefix}${probes}${randomUUID()}`
     const payload = payloadOf(new TextEncoder().encode('Left by a run that was killed. It can be removed.\n'))
     const put = async (
       condition: Readonly<Record<string, string>>,
@@ -352,8 +349,7 @@ export class S3Store implements Store {
       const answer = await this.#bucket.send(call)
       isRepeated ||= answer.isRepeated
       if (answer.status === 200) return { result: 'done', tag: await this.#tagOfPut(call, answer) }
-      const isRace = answer.status === 409 && !isForeign(answer)
-      if (isRace && count < tries) {
+      if (answer.status === 409 && count < tries) {
         await pause(count, backoffMs, signal)
         continue
       }
@@ -364,8 +360,8 @@ export class S3Store implements Store {
       // Of a create whose answer was lost; or of a replacement, which another may have made as well: it is done.
       if (isRepeated && found?.tag === `"${payload.md5}"`) return { result: 'done', tag: found.tag }
       if (found !== undefined || expected !== undefined || answer.status === 412) return { result: 'refused' }
-      if (isForeign(answer)) throw this.#bucket.failure(call, answer)
-      return { result: 'busy' }
+      // Nobody writes any more, and nothing is there: a file is where a directory should be, or the reverse.
+      throw this.#bucket.failure(call, answer)
     }
   }
 
@@ -495,23 +491,21 @@ interface Put {
   readonly signal?: AbortSignal | undefined
 }
 
-const holdsHint = 'Run it again: another may be writing the same.'
+/** Where probes are, until they are removed. */
+const probes = '-/probe/'
+
 const orderHint = 'Use a bucket whose lists are in the order of keys, which "directory buckets" are not.'
 
 function hasTwin(key: string): boolean {
   return key.includes('+')
 }
 
-/** 412 says that a condition did not hold; 409 that someone is writing, or that something else is in the way. */
+/**
+ * 412 says that a condition did not hold; 409 that someone is writing, or that something else is in the way, which
+ * versitygw also says of directories that come and go.
+ */
 function isRefusal(status: number): boolean {
   return status === 412 || status === 409
-}
-
-/** Tells whether a 409 is no race, but something in the way that will stay: of a file, a directory. */
-function isForeign({ body }: Answer): boolean {
-  return /^(?:ExistingObject|ObjectParent|InvalidBucketState|OperationNotAllowed)/.test(
-    findElement(new TextDecoder().decode(body), 'Code') ?? '',
-  )
 }
 
 function tagOf(call: Call, { headers }: Answer): string {

@@ -4,11 +4,11 @@
  */
 
 import { readdirSync } from 'node:fs'
-import { tmpdir } from 'node:os'
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
 import { FatalError } from '../../src/problem.ts'
 import { openS3Store, parseS3Target, type S3Options, type S3Store } from '../../src/store/s3.ts'
 import type { Store } from '../../src/store/store.ts'
+import { makeDirectory } from '../support/repo.ts'
 import { missingServer, type S3Server, type S3ServerKind, startS3Server } from '../support/s3server.ts'
 import { type S3Stub, type StubRequest, startS3Stub } from '../support/s3stub.ts'
 import { testStore } from '../support/store.ts'
@@ -68,34 +68,44 @@ for (const [kind, { writers }] of Object.entries(servers) as [
       expect(store.written).toEqual({ files: 2, bytes: 2 })
     })
 
-    test('a list is as long as it is, over its pages', async () => {
+    // The tokens of s3rver's pages need a cipher that Node no longer has.
+    test.skipIf(kind === 's3rver')('a list is as long as it is, over its pages', async () => {
       const store = await open()
-      const paths = Array.from({ length: 1100 }, (_, index) => `d/${String(index).padStart(5, '0')}+`)
+      const nameOf = (index: number) => `d/${String(index).padStart(4, '0')}${index % 100 === 0 ? '+' : ''}`
+      const paths = Array.from({ length: 1001 }, (_, index) => nameOf(index))
       for (let at = 0; at < paths.length; at += 50) {
         await Promise.all(paths.slice(at, at + 50).map((path) => store.create(path, bytes('x'))))
       }
       expect(await listed(store)).toEqual(paths)
-      const tag = await store.tag('d/00001+')
+      const tag = await store.tag('d/0100+')
       const tags: (string | undefined)[] = []
       for await (const file of store.list('d')) tags.push(file.tag)
       expect(new Set(tags)).toEqual(new Set([tag]))
     })
 
-    test('a body that does not fit in memory is sent from a file that has no name', async () => {
-      const before = readdirSync(tmpdir()).filter((name) => name.startsWith('modpress-')).length
+    test('a large body waits in a file that has no name, and never sits in memory', async () => {
+      const dir = ownTemporaryDirectory()
       const store = await open()
       const chunk = new Uint8Array(1024 * 1024)
       async function* large(): AsyncGenerator<Uint8Array> {
-        for (let index = 0; index < 20; index++) yield chunk.fill(index)
+        for (let index = 0; index < 100; index++) yield chunk.fill(index)
+        expect(readdirSync(dir)).toEqual([])
       }
+      const before = process.memoryUsage().arrayBuffers
+      let peak = 0
+      const timer = setInterval(() => {
+        peak = Math.max(peak, process.memoryUsage().arrayBuffers)
+      }, 5)
+      onTestFinished(() => clearInterval(timer))
       expect(await store.create('large.zip', large())).toBe('created')
+      expect((peak - before) / chunk.byteLength).toBeLessThan(60)
+      const sent = store.traffic.sentBytes
       expect(await store.create('large.zip', large())).toBe('exists')
+      expect(store.traffic.sentBytes).toBe(sent)
       let size = 0
       for await (const part of (await store.stream('large.zip')) ?? []) size += part.byteLength
-      expect(size).toBe(20 * 1024 * 1024)
-      expect(readdirSync(tmpdir()).filter((name) => name.startsWith('modpress-')).length).toBeLessThanOrEqual(
-        before,
-      )
+      expect(size).toBe(100 * 1024 * 1024)
+      expect(readdirSync(dir)).toEqual([])
     })
 
     test('a wrong bucket and a wrong key are told before any work', async () => {
@@ -107,8 +117,8 @@ for (const [kind, { writers }] of Object.entries(servers) as [
       )
       const env = { ...server.env, AWS_SECRET_ACCESS_KEY: 'canary-wrong-secret' }
       const denied = openS3Store({ bucket: server.bucket, prefix: '' }, { env, writers, ...quick })
-      // The quick one checks no signatures.
-      if (kind === 'gofakes3') await denied
+      // The others check no signatures.
+      if (kind !== 'versitygw') await denied
       else await expectFailure(denied, 'store-failed', 'SignatureDoesNotMatch')
     })
   })
@@ -233,8 +243,8 @@ describe('on a stub', () => {
   test('a key that may not list is told which right it lacks', async () => {
     const { stub, store } = await openStub()
     stub.mayList = false
-    for (const call of [store.get('a'), store.tag('a'), store.stream('a')]) {
-      const { hint } = await expectFailure(call, 'store-failed', '403')
+    for (const ask of [() => store.get('a'), () => store.tag('a'), () => store.stream('a')]) {
+      const { hint } = await expectFailure(ask(), 'store-failed', '403')
       expect(hint).toContain('s3:ListBucket')
     }
   })
@@ -250,10 +260,14 @@ describe('on a stub', () => {
     expect(await store.replace('a', bytes('2'), await store.tag('a'))).toEqual({ result: 'conflict' })
     stub.fail(isPut, race, 4)
     await expectFailure(store.create('b', bytes('1')), 'store-failed', '409')
-    stub.fail(isPut, { status: 409, code: 'ExistingObjectIsDirectory' })
+    stub.fail(isPut, { status: 409, code: 'ExistingObjectIsDirectory' }, 4)
     stub.take()
-    await expectFailure(store.create('c', bytes('1')), 'store-failed', 'ExistingObjectIsDirectory')
-    expect(stub.take()).toEqual(['PUT c', 'HEAD c'])
+    await expectFailure(
+      store.replace('c', bytes('1'), undefined),
+      'store-failed',
+      'ExistingObjectIsDirectory',
+    )
+    expect(stub.take()).toEqual([...Array(4).fill('PUT c'), 'HEAD c'])
   })
 
   test('a burst of refusals, a cut connection and an error of the server are waited out', async () => {
@@ -429,7 +443,7 @@ describe('on a stub', () => {
     }
   })
 
-  test('1 000 files are created at once over few connections', async () => {
+  test('1 000 files are created at once', async () => {
     const { stub, store } = await openStub()
     const paths = Array.from({ length: 1000 }, (_, index) => `a/${index}`)
     const results = await Promise.all(paths.map((path) => store.create(path, bytes(path))))
@@ -464,6 +478,18 @@ describe('parseS3Target', () => {
     expect(parseS3Target(text)).toMatchObject({ code: 'usage', message: expect.stringContaining(reason) })
   })
 })
+
+/** Makes a directory the system's temporary one, for a test. */
+function ownTemporaryDirectory(): string {
+  const { TMPDIR: before } = process.env
+  const dir = makeDirectory()
+  onTestFinished(() => {
+    if (before === undefined) delete process.env['TMPDIR']
+    else process.env['TMPDIR'] = before
+  })
+  process.env['TMPDIR'] = dir
+  return dir
+}
 
 async function startStub(): Promise<S3Stub> {
   const stub = await startS3Stub()
