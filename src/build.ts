@@ -22,8 +22,10 @@ import type { FlowOptions } from './events.ts'
 import { discoverRepositories } from './git/discover.ts'
 import { FatalError, problem } from './problem.ts'
 import { type FailOn, type Report, Reporter } from './report.ts'
-import { type DirectoryStore, openDirectoryStore } from './store/directory.ts'
+import { openDirectoryStore } from './store/directory.ts'
+import type { Store } from './store/store.ts'
 import { type Run, type Survey, surveyAll } from './survey.ts'
+import type { TargetOptions } from './targets.ts'
 
 export interface BuildOptions extends FlowOptions {
   /** Tokens for cloning are read from it. @default the process's */
@@ -53,7 +55,7 @@ export async function build(settings: Settings, options: BuildOptions = {}): Pro
   }
 
   const { renewSite } = await import('./renew.ts')
-  const { pressed, damaged } = await renewSite(run, { ...options, acceptMoved, index })
+  const { pressed, damaged } = await renewSite(run, store, { ...options, acceptMoved, index })
   for (const each of pressed) reporter.tell(each.survey.shard, each.shard, each.added, each.survey)
   reporter.notice(damaged)
   return reporter.finish()
@@ -83,28 +85,30 @@ export async function plan(settings: Settings, options: PlanOptions = {}): Promi
   return reporter.finish()
 }
 
-/** Derives what spans modules from the site as it is. Throws a FatalError where the site cannot be written. */
-export async function index(settings: Settings, options: FlowOptions = {}): Promise<Report> {
+/** Derives what spans modules from the site as it is, in the output directory or another target. */
+export async function index(
+  settings: Settings,
+  options: TargetOptions & FlowOptions & { readonly target?: string } = {},
+): Promise<Report> {
+  const { target = settings.output } = options
   const reporter = new Reporter('index', settings, options)
-  const store = await openDirectoryStore(settings.output)
-  const { renewIndex } = await import('./renew.ts')
-  reporter.notice(await renewIndex(store, settings))
+  const [{ renewIndex }, { withTarget }] = await Promise.all([import('./renew.ts'), import('./targets.ts')])
+  reporter.notice(await withTarget(target, options, (store) => renewIndex(store, settings)))
   return reporter.finish()
 }
 
 // ---- The steps ----
 
-async function discover(
+/** Finds the repositories of the settings, for a run on a store. */
+export async function discover(
   settings: Settings,
-  store: DirectoryStore,
+  store: Store,
   options: FlowOptions & Pick<BuildOptions, 'env'> & { readonly branches?: 'needed' | 'all' },
 ): Promise<Run> {
-  const { repositories, problems } = await discoverRepositories(settings, {
+  const { roots, repositories, problems } = await discoverRepositories(settings, {
     ...options,
     env: options.env ?? process.env,
   })
-  const missing = problems.flatMap(({ repository }) => repository ?? [])
-  const roots = [...new Set([...repositories.map(({ root }) => root), ...missing])]
   return { store, site: { settings, roots }, repositories, absent: problems }
 }
 

@@ -14,7 +14,7 @@ import { eachOf } from './each.ts'
 import { retractedBy } from './enumerate/latest.ts'
 import { headPrefix } from './enumerate/tags.ts'
 import type { ModuleEnumeration } from './enumerate.ts'
-import type { Shard } from './manifest.ts'
+import { byVersion as byRecord, type Shard } from './manifest.ts'
 import type {
   ModulePath,
   ModuleRecord,
@@ -36,17 +36,18 @@ import {
   renderPackagePage,
   renderRootPage,
   renderVersionPage,
+  renderWithdrawnPage,
   versionDirectory,
 } from './render/pages.ts'
 import { latestFile, listFile, pageDirectory, pageFile, recordFile, versionFile } from './render/paths.ts'
 import { formatTime, renderList } from './render/proxy.ts'
 import { ownerOf, type Site } from './site.ts'
-import type { DirectoryStore } from './store/directory.ts'
-import { putFile } from './store/store.ts'
+import { withLocalFile } from './store/local.ts'
+import { putFile, type Store } from './store/store.ts'
 
 /** Writes the derived files of a repository: those of modules that changed, or all of them. */
 export async function deriveRepository(
-  store: DirectoryStore,
+  store: Store,
   site: Site,
   pressed: Pressed,
   mode: 'changed' | 'all',
@@ -83,6 +84,7 @@ function describeModules(repository: Repository, { shard, enumeration }: Pressed
     if (versions === undefined) byPath.set(version.path, [version])
     else versions.push(version)
   }
+  for (const { path } of shard.withdrawn.values()) if (!byPath.has(path)) byPath.set(path, [])
   const modules = new Map(enumeration?.modules.map((module) => [module.path, module]))
   const meta = metaOf(repository, shard)
   return [...byPath].map(([path, versions]) => describeModule(path, meta, versions, modules.get(path), shard))
@@ -104,6 +106,7 @@ function describeModule(
   const list = sortVersions([...new Set(listed)]).filter((version) => byVersion.has(version))
   const latest = module?.latest ?? list.at(-1)
   const retractions = module?.retractions ?? []
+  const withdrawn = [...shard.withdrawn.values()].filter((each) => each.path === path).sort(byRecord)
   return {
     path,
     repository,
@@ -117,6 +120,13 @@ function describeModule(
       const interval = retractions.find((retraction) => retractedBy([retraction])(name))
       return [describeVersion(version, interval && (interval.rationale ?? ''))]
     }),
+    ...(withdrawn.length === 0
+      ? {}
+      : {
+          withdrawn: withdrawn.map(({ version, reason, time }) => ({
+            ...{ version, reason, time: formatTime(time) },
+          })),
+        }),
   }
 }
 
@@ -158,7 +168,7 @@ function metaOf(repository: Repository, shard: Shard): RepositoryMeta {
 // ---- Files ----
 
 async function deriveModule(
-  store: DirectoryStore,
+  store: Store,
   site: Site,
   draft: Draft,
   modules: ReadonlySet<string>,
@@ -171,23 +181,33 @@ async function deriveModule(
     const { packages: _, ...known } = before
     if (JSON.stringify(known) === JSON.stringify(draft)) return
   }
-  const record: ModuleRecord = { ...draft, packages: await findPackages(store, draft) }
+  const record: ModuleRecord = {
+    ...draft,
+    packages: await findPackages(store, draft, mode === 'all' ? undefined : before),
+  }
   await writeProxyFiles(store, record, before)
   await writePages(store, site, record, mode === 'all' ? undefined : before, modules, meta)
   await putFile(store, recordFile(draft.path), `${JSON.stringify(record)}\n`)
 }
 
+/**
+ * Writes what go is answered. An answer never becomes again what it was before a version was taken down, so that who has
+ * seen it before finds it changed: it ends in an empty line for each of those, which go passes over. Where nothing is
+ * left to answer there is nothing but these lines (docs/design/publishing.md).
+ */
 async function writeProxyFiles(
-  store: DirectoryStore,
+  store: Store,
   record: ModuleRecord,
   before: ModuleRecord | undefined,
 ): Promise<void> {
-  const { path, latest, queries } = record
-  await putFile(store, listFile(path), renderList(record.list))
-  if (latest === undefined) await store.remove(latestFile(path))
-  else await copyInfo(store, path, latest, latestFile(path))
+  const { path, latest, queries, withdrawn = [] } = record
+  const ending = '\n'.repeat(withdrawn.length)
+  await putFile(store, listFile(path), renderList(record.list) + ending)
+  if (latest !== undefined) await copyInfo(store, path, latest, latestFile(path), ending)
+  else if (ending !== '') await putFile(store, latestFile(path), ending)
+  else await store.remove(latestFile(path))
   for (const [name, version] of Object.entries(queries))
-    await copyInfo(store, path, version, queryFile(path, name))
+    await copyInfo(store, path, version, queryFile(path, name), ending)
   for (const name of Object.keys(before?.queries ?? {})) {
     if (queries[name] === undefined) await store.remove(queryFile(path, name))
   }
@@ -201,17 +221,18 @@ function queryFile(path: ModulePath, name: string): string {
 
 /** A mutable answer is the bytes of the version's own .info, as it was published. */
 async function copyInfo(
-  store: DirectoryStore,
+  store: Store,
   path: ModulePath,
   version: string,
   target: string,
+  ending: string,
 ): Promise<void> {
   const info = await store.get(versionFile(path, version, 'info'))
-  if (info !== undefined) await putFile(store, target, info.body)
+  if (info !== undefined) await putFile(store, target, Buffer.concat([info.body, Buffer.from(ending)]))
 }
 
 async function writePages(
-  store: DirectoryStore,
+  store: Store,
   site: Site,
   record: ModuleRecord,
   before: ModuleRecord | undefined,
@@ -225,6 +246,12 @@ async function writePages(
     if (known.has(version.version)) continue
     const path = pageFile(versionDirectory(record, version, site.settings))
     pages.push({ path, render: () => renderVersionPage(record, version, site.settings, meta) })
+  }
+  const taken = new Set(before?.withdrawn?.map((each) => each.version))
+  for (const version of record.withdrawn ?? []) {
+    if (taken.has(version.version)) continue
+    const path = pageFile(versionDirectory(record, version, site.settings))
+    pages.push({ path, render: () => renderWithdrawnPage(record, version, site.settings, meta) })
   }
   for (const path of record.packages) {
     // The module's page beats the package's, and a page below another root is that root's.
@@ -242,11 +269,20 @@ async function writePages(
 /** While one waits for the disk, others are rendered. */
 const pagesAtOnce = 16
 
+function newestOf({ latest, versions }: Draft): Version | undefined {
+  return latest ?? versions.at(-1)?.version
+}
+
 /** Returns the import paths of the packages in the latest version, from the names in its zip. */
-async function findPackages(store: DirectoryStore, draft: Draft): Promise<string[]> {
-  const version = draft.latest ?? draft.versions.at(-1)?.version
+async function findPackages(
+  store: Store,
+  draft: Draft,
+  before: ModuleRecord | undefined,
+): Promise<readonly string[]> {
+  const version = newestOf(draft)
   if (version === undefined) return []
-  const { entries } = await readArchive(store.localPath(versionFile(draft.path, version, 'zip')))
+  if (before !== undefined && newestOf(before) === version) return before.packages
+  const { entries } = await withLocalFile(store, versionFile(draft.path, version, 'zip'), readArchive)
   const prefix = `${draft.path}@${version}/`
   const dirs = new Set<string>()
   for (const { name } of entries) {

@@ -11,6 +11,7 @@ export {
   defineConfig,
   type HostName,
   type RepositoryConfig,
+  type RepositoryPart,
   type RepositorySettings,
   type Settings,
 } from './config/schema.ts'
@@ -27,5 +28,9 @@ export {
   problemCodes,
   type Severity,
 } from './problem.ts'
+export { type PublishOptions, publish } from './publish.ts'
 export type { Counts, FailOn, Report } from './report.ts'
 export { type ServeOptions, type SiteServer, serveSite, siteHandler } from './serve.ts'
+export type { SettleOptions } from './settle.ts'
+export type { TargetOptions } from './targets.ts'
+export { type WithdrawOptions, withdraw } from './withdraw.ts'

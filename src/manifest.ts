@@ -12,7 +12,7 @@
  * Pure. See product.md, "What it writes", and trust 2.3.
  */
 
-import type { ModulePath, PublishedVersion, Ref, RefFacts } from './model.ts'
+import type { ModulePath, PublishedVersion, Ref, RefFacts, Version } from './model.ts'
 import { escapePath } from './module/escape.ts'
 import { compareVersions } from './module/version.ts'
 import { describeProblem, isProblemCode, type Problem, problem } from './problem.ts'
@@ -38,6 +38,16 @@ export interface Refusal {
   readonly problem: Problem
 }
 
+/** What is left of a version that was taken down. It can never be published again. */
+export interface Tombstone {
+  readonly path: ModulePath
+  readonly version: Version
+  /** Why, in the words of whoever took it down. */
+  readonly reason: string
+  /** When it was taken down, in seconds since 1970 UTC. */
+  readonly time: number
+}
+
 /** A problem, and whether it was found before any object was opened: such are looked for anew in each run. */
 export interface RecordedProblem {
   readonly stage: 'open' | 'press'
@@ -54,6 +64,8 @@ export interface Shard {
   readonly refs: ReadonlyMap<string, RecordedRef>
   /** By "module@version". */
   readonly versions: ReadonlyMap<string, PublishedVersion>
+  /** By "module@version". */
+  readonly withdrawn: ReadonlyMap<string, Tombstone>
   readonly refusals: readonly Refusal[]
   readonly problems: readonly RecordedProblem[]
 }
@@ -76,6 +88,7 @@ export function emptyShard(root: ModulePath): Shard {
     state: 'unsettled',
     refs: new Map(),
     versions: new Map(),
+    withdrawn: new Map(),
     refusals: [],
     problems: [],
   }
@@ -89,6 +102,8 @@ export function formatShard(shard: Shard): string {
     lines.push({ ...facts, seen, gone })
   }
   lines.push(...[...shard.versions.values()].sort(byVersion))
+  for (const each of [...shard.withdrawn.values()].sort(byVersion))
+    lines.push({ withdrawn: each.path, ...each, path: undefined })
   const refusals = [...shard.refusals].sort(by((each) => versionKey(each.path, each.version)))
   for (const each of refusals)
     lines.push({ refused: each.path, ...each, path: undefined, problem: pack(each.problem) })
@@ -105,7 +120,10 @@ function by<T>(key: (item: T) => string): (a: T, b: T) => number {
 }
 
 /** Compares versions by module and then in Go's order. */
-export function byVersion(a: PublishedVersion, b: PublishedVersion): number {
+export function byVersion(
+  a: Pick<PublishedVersion, 'path' | 'version'>,
+  b: Pick<PublishedVersion, 'path' | 'version'>,
+): number {
   if (a.path !== b.path) return a.path < b.path ? -1 : 1
   return compareVersions(a.version, b.version) || (a.version < b.version ? -1 : 1)
 }
@@ -148,6 +166,7 @@ function readLines(
   if (head['format'] > manifestFormat) return 'newer'
   const refs = new RefLines(readRef)
   const versions = new Lines(readVersion)
+  const withdrawn = new Map<string, Tombstone>()
   const refusals: Refusal[] = []
   const problems: RecordedProblem[] = []
   for (const text of lines) {
@@ -163,6 +182,14 @@ function readLines(
     const line = JSON.parse(text) as Json
     if (typeof line['ref'] === 'string' && typeof line['oid'] === 'string') {
       refs.add(line['ref'], readRef(line))
+    } else if (typeof line['withdrawn'] === 'string') {
+      const {
+        withdrawn: path,
+        version,
+        reason,
+        time,
+      } = line as unknown as Tombstone & { withdrawn: ModulePath }
+      withdrawn.set(versionKey(path, version), { path, version, reason, time })
     } else if (typeof line['refused'] === 'string') {
       const { refused, version, commit, problem: packed } = line as unknown as Refusal & { refused: string }
       refusals.push({ path: refused, version, commit, problem: unpack(packed) })
@@ -186,6 +213,7 @@ function readLines(
     ...(defaultHead === undefined ? {} : { defaultHead }),
     refs: trust === 'vouched' ? refs : new Map(refs),
     versions: trust === 'vouched' ? versions : new Map(versions),
+    withdrawn,
     refusals,
     problems,
   }

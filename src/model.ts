@@ -174,8 +174,16 @@ export interface ModuleRecord {
   readonly deprecated?: string
   /** Everything published, in Go's order: listed or not, pseudo-versions included. */
   readonly versions: readonly ModuleRecordVersion[]
+  /** What was taken down, in Go's order. Absent where nothing was. */
+  readonly withdrawn?: readonly WithdrawnVersion[]
   /** Import paths of the packages in the latest version. */
   readonly packages: readonly string[]
+}
+
+export interface WithdrawnVersion {
+  readonly version: Version
+  readonly reason: string
+  readonly time: string
 }
 
 export interface ModuleRecordVersion {

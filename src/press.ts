@@ -12,6 +12,7 @@ import { isRepairable } from './changes.ts'
 import { eachOf } from './each.ts'
 import { isProblem } from './enumerate/locate.ts'
 import type { EnumerationContext, RepositoryFacts } from './enumerate/scope.ts'
+import { commitPrefix, headPrefix, tagPrefix } from './enumerate/tags.ts'
 import { type Enumeration, enumerateVersions } from './enumerate.ts'
 import type { FlowOptions } from './events.ts'
 import { ObjectError, RepositoryError } from './git/object.ts'
@@ -19,7 +20,7 @@ import { type WantedReader, withRepository } from './git/repository.ts'
 import type { Hands, HandsOptions } from './hands.ts'
 import { failedRefs, type KnownFacts, readFacts, recordRefs } from './known.ts'
 import { distinctProblems, type Refusal, type Shard, versionKey } from './manifest.ts'
-import type { ModulePath, ModuleVersion, PublishedVersion } from './model.ts'
+import type { ModulePath, ModuleVersion, PublishedVersion, Repository } from './model.ts'
 import { matchesGlob } from './module/glob.ts'
 import { type Press, packVersion, takeRoom, withPress } from './pack.ts'
 import { planRepository } from './plan.ts'
@@ -177,6 +178,44 @@ async function pressVersions(
   }
 }
 
+/**
+ * Enumerates what a shard knows, without the repository. Nothing more is published then, so that what is not published
+ * counts as refused.
+ */
+export function enumerateShard(repository: Repository, shard: Shard, site: Site): Enumeration {
+  const facts = [...shard.refs.values()].map((recorded) => recorded.facts)
+  const those = (prefix: string) => facts.filter(({ ref }) => ref.startsWith(prefix))
+  const { defaultHead } = shard
+  return enumerateVersions(
+    repository,
+    {
+      tags: those(tagPrefix),
+      heads: those(headPrefix),
+      commits: those(commitPrefix),
+      ...(defaultHead === undefined ? {} : { defaultHead }),
+    },
+    {
+      ...siteContext(repository, shard, site),
+      isPublished: (path, version) => shard.versions.has(versionKey(path, version)),
+      isRefused: () => true,
+    },
+  )
+}
+
+/** What enumeration is to know whatever has become of the versions. */
+function siteContext(
+  repository: Repository,
+  shard: Shard,
+  site: Site,
+): Pick<EnumerationContext, 'checkPath' | 'wantsDirectory' | 'maxGo'> {
+  const publishedPaths = new Set([...shard.versions.values()].map((version) => version.path))
+  return {
+    checkPath: (path) => (publishedPaths.has(path) ? undefined : checkSitePath(site, repository, path)),
+    wantsDirectory: (dir) => wantsDirectory(repository.directories, dir),
+    maxGo: site.settings.maxGo,
+  }
+}
+
 function startWork(survey: Survey, opened: OpenedSurvey, facts: KnownFacts): Work {
   const { shard, shardState } = survey
   const isWhole = shardState === 'whole'
@@ -200,22 +239,20 @@ function startWork(survey: Survey, opened: OpenedSurvey, facts: KnownFacts): Wor
 function contextOf({ survey, versions, refusals }: Work, site: Site): EnumerationContext {
   const { repository, shard } = survey
   const before = new Map(shard.refusals.map((each) => [refusalKey(each), each]))
-  const publishedPaths = new Set([...shard.versions.values()].map((version) => version.path))
   return {
+    ...siteContext(repository, shard, site),
     isPublished: (path, version) => {
       const key = versionKey(path, version)
       return shard.versions.has(key) || versions.has(key)
     },
     isRefused: (path, version, commit) => {
+      if (shard.withdrawn.has(versionKey(path, version))) return true
       const key = refusalKey({ path, version, commit })
       const old = before.get(key)
       // What was refused for a fault of the clone, or for want of git, may work by now.
       if (old !== undefined && !isRepairable(old.problem)) refusals.set(key, old)
       return refusals.has(key)
     },
-    checkPath: (path) => (publishedPaths.has(path) ? undefined : checkSitePath(site, repository, path)),
-    wantsDirectory: (dir) => wantsDirectory(repository.directories, dir),
-    maxGo: site.settings.maxGo,
   }
 }
 
@@ -244,6 +281,7 @@ function describeShard(
     ...(defaultHead === undefined ? {} : { defaultHead }),
     refs: recordRefs(facts),
     versions,
+    withdrawn: survey.shard.withdrawn,
     refusals: refused,
     problems: [...record('open', survey.problems), ...record('press', pressed)],
   }

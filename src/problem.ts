@@ -80,6 +80,8 @@ export type ProblemCode =
   | 'store-failed'
   | 'store-unconditional'
   | 'credentials-missing'
+  | 'publish-raced'
+  | 'target-failed'
   | 'site-newer'
   | 'site-damaged'
   | 'interrupted'
@@ -385,6 +387,16 @@ const catalogue: Readonly<Record<ProblemCode, CatalogueEntry>> = {
     severity: 'error',
     about: 'There are no credentials for the object storage, or they could not be fetched.',
     hint: 'Set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, name a profile in AWS_PROFILE, or let the CI job assume a role.',
+  },
+  'target-failed': {
+    severity: 'error',
+    about: 'Of several targets, one could not be published to.',
+    hint: 'Run it again; what is there already is found then.',
+  },
+  'publish-raced': {
+    severity: 'error',
+    about: 'Other publishers were faster again and again.',
+    hint: 'Run it again. Nothing is lost: what was written is found then.',
   },
   'site-newer': {
     severity: 'error',

@@ -18,7 +18,8 @@ import { type Problem, problem } from './problem.ts'
 import { describeGoMod } from './published.ts'
 import { versionFile } from './render/paths.ts'
 import { ownerOf, type Site } from './site.ts'
-import type { DirectoryStore } from './store/directory.ts'
+import { withLocalFile } from './store/local.ts'
+import type { Store } from './store/store.ts'
 import type { InfoFile } from './write.ts'
 
 export interface Rebuilt {
@@ -27,11 +28,7 @@ export interface Rebuilt {
 }
 
 /** Returns the shard that the published files of a repository give; undefined where there are none. */
-export async function rebuildShard(
-  store: DirectoryStore,
-  site: Site,
-  root: ModulePath,
-): Promise<Rebuilt | undefined> {
+export async function rebuildShard(store: Store, site: Site, root: ModulePath): Promise<Rebuilt | undefined> {
   const versions = new Map<string, PublishedVersion>()
   const problems: Problem[] = []
   const infos: string[] = []
@@ -57,7 +54,7 @@ function parseVersionFile(file: string): { readonly path: ModulePath; readonly v
 }
 
 async function readVersion(
-  store: DirectoryStore,
+  store: Store,
   path: ModulePath,
   version: string,
   root: ModulePath,
@@ -67,13 +64,14 @@ async function readVersion(
     store.get(versionFile(path, version, 'info')),
     store.get(versionFile(path, version, 'mod')),
   ])
-  if (info === undefined) return undefined
+  // An answer that was taken back is empty.
+  if (info === undefined || /^\s*$/.test(Buffer.from(info.body).toString('latin1'))) return undefined
   try {
     const { Version, Time, Origin } = JSON.parse(Buffer.from(info.body).toString('utf8')) as InfoFile
     // The answer to a query such as v2.0.0, which is v2.0.0+incompatible.
     if (Version !== version) return undefined
     if (mod === undefined) return problem('version-damaged', place, 'Its .mod file is missing.')
-    const { h1, sha256, size } = await hashArchive(store.localPath(versionFile(path, version, 'zip')))
+    const { h1, sha256, size } = await withLocalFile(store, versionFile(path, version, 'zip'), hashArchive)
     return {
       path,
       version: Version as PublishedVersion['version'],

@@ -24,7 +24,7 @@ import type { OriginSettings } from './render/proxy.ts'
 import type { Site } from './site.ts'
 import type { DirectoryStore } from './store/directory.ts'
 import { withLock } from './store/lock.ts'
-import { putFile } from './store/store.ts'
+import { putFile, type Store } from './store/store.ts'
 import { type Run, type Survey, surveyAll } from './survey.ts'
 import { planSink, siteSink } from './write.ts'
 
@@ -43,8 +43,8 @@ export interface Renewed {
 }
 
 /** Does what there is to do for all repositories of a run, as the only one that writes the site. */
-export async function renewSite(run: Run, options: RenewOptions): Promise<Renewed> {
-  const { store, site } = run
+export async function renewSite(run: Run, store: DirectoryStore, options: RenewOptions): Promise<Renewed> {
+  const { site } = run
   const { settings } = site
   return withLock(settings.output, async (lost) => {
     const signal = options.signal === undefined ? lost : AbortSignal.any([lost, options.signal])
@@ -76,16 +76,10 @@ export async function renewSite(run: Run, options: RenewOptions): Promise<Renewe
 }
 
 /** Derives what spans modules from the site as it is. Returns what is wrong with it. */
-export async function renewIndex(store: DirectoryStore, settings: Settings): Promise<readonly Problem[]> {
-  return withLock(settings.output, async () => {
-    try {
-      const damaged = await indexSite(store, settings)
-      await indexManifest(store)
-      return damaged
-    } finally {
-      await store.close()
-    }
-  })
+export async function renewIndex(store: Store, settings: Settings): Promise<readonly Problem[]> {
+  const damaged = await indexSite(store, settings)
+  await indexManifest(store)
+  return damaged
 }
 
 /** Works through a repository as a build would, but for the writing. */
@@ -136,7 +130,7 @@ async function renewRepository(
  * A shard that is missing or damaged is made again from the published files, if
  * there are any. One that was never there is what a killed first run leaves.
  */
-async function recover(store: DirectoryStore, site: Site, survey: Survey): Promise<Survey> {
+export async function recover(store: Store, site: Site, survey: Survey): Promise<Survey> {
   if (survey.shardState === 'whole') return survey
   const { root } = survey.repository
   const rebuilt = await rebuildShard(store, site, root)
@@ -149,12 +143,12 @@ async function recover(store: DirectoryStore, site: Site, survey: Survey): Promi
   return { ...survey, shard, notices, problems: [...rebuilt.problems, ...survey.problems] }
 }
 
-function originOf(settings: Settings, { clone }: Repository): OriginSettings | undefined {
+export function originOf(settings: Settings, { clone }: Repository): OriginSettings | undefined {
   return settings.origin && clone !== undefined ? { url: clone } : undefined
 }
 
 /** Records that the moves of these tags are known and lived with. */
-function acceptMoved(pressed: Pressed, keys: readonly string[]): Pressed {
+export function acceptMoved(pressed: Pressed, keys: readonly string[]): Pressed {
   const { shard } = pressed
   const versions = new Map(shard.versions)
   const problems = shard.problems.map((each) => {
@@ -174,7 +168,7 @@ function acceptMoved(pressed: Pressed, keys: readonly string[]): Pressed {
 }
 
 /** Tells whether the shard on the site says just this, settled. */
-async function isRecorded(store: DirectoryStore, { shard }: Pressed): Promise<boolean> {
+async function isRecorded(store: Store, { shard }: Pressed): Promise<boolean> {
   const file = await store.get(shardPath(shard.root))
   return (
     file !== undefined &&
@@ -183,7 +177,7 @@ async function isRecorded(store: DirectoryStore, { shard }: Pressed): Promise<bo
 }
 
 /** Says in the shard that all that follows from it is written. A repository that could not be read settles nothing. */
-async function settle(store: DirectoryStore, { survey, shard, enumeration }: Pressed): Promise<void> {
+async function settle(store: Store, { survey, shard, enumeration }: Pressed): Promise<void> {
   const isDone =
     enumeration !== undefined || survey.shardState === 'missing' || survey.shard.state === 'settled'
   const state = isDone ? 'settled' : 'unsettled'

@@ -18,7 +18,6 @@ import type { ModulePath, Ref, Repository } from './model.ts'
 import { hidePlaces } from './places.ts'
 import { FatalError, type Problem, type ProblemPlace, problem } from './problem.ts'
 import { type Site, settingsHash } from './site.ts'
-import type { DirectoryStore } from './store/directory.ts'
 import type { Store, StoredFile } from './store/store.ts'
 
 /** A repository as it was found, held against what was published of it. */
@@ -30,6 +29,8 @@ export interface Survey {
   readonly shardState: 'whole' | 'missing' | 'damaged'
   /** Of the shard's file; absent where there is none. */
   readonly sha256?: string
+  /** Of the shard's file in its store; absent where there is none. */
+  readonly tag?: string
   readonly settings: string
   /** What is wrong, as far as can be seen from outside. */
   readonly problems: readonly Problem[]
@@ -50,18 +51,21 @@ export interface OpenedSurvey {
 
 /** What a run works on. */
 export interface Run {
-  readonly store: DirectoryStore
+  readonly store: Store
   readonly site: Site
   readonly repositories: readonly Repository[]
   /** Roots of the settings whose repository could not be had, and why. */
   readonly absent: readonly Problem[]
+  /** Whether others may write the site at the same time, who know more of a repository. @default false */
+  readonly isShared?: boolean
 }
 
 /** Surveys all repositories of a run. An imagined ref is taken as if it was there. */
 export async function surveyAll(run: Run, imagined?: Imagined): Promise<Survey[]> {
   const { store, site, repositories, absent } = run
   const limit = pLimit(16)
-  const vouched = parseManifestIndex(await store.get('-/manifest.jsonl'))
+  // In a site of thousands of repositories the index is larger than what it saves.
+  const vouched = run.isShared ? new Map() : parseManifestIndex(await store.get('-/manifest.jsonl'))
   const surveys = await Promise.all(
     repositories.map((repository) =>
       limit(async () => {
@@ -83,7 +87,7 @@ export async function surveyAll(run: Run, imagined?: Imagined): Promise<Survey[]
 
 /** Surveys a repository. `extra` refs are taken as if they were there. */
 async function surveyRepository(
-  { store, site }: Run,
+  { store, site, isShared = false }: Run,
   repository: Repository,
   extra: readonly Ref[],
   vouched: Vouched,
@@ -101,16 +105,31 @@ async function surveyRepository(
     const notices = [problem('root-claimed', place, message)]
     return { ...read, repository, settings: shard.settings, problems: recorded, notices }
   }
-  const { location, listing } = found
+  const { listing } = found
   const problems = [...listing.problems]
-  const defaultHead = location.isShallow ? undefined : chooseDefaultHead(site, repository, listing)
-  problems.push(...checkListing(repository, location, listing, defaultHead ?? shard.defaultHead))
+  const isPartial = found.location.isShallow || (isShared && lacksTags(repository, listing, shard))
+  const location = { ...found.location, isShallow: isPartial }
+  const defaultHead = isPartial ? undefined : chooseDefaultHead(site, repository, listing)
+  problems.push(...checkListing(repository, found.location, listing, defaultHead ?? shard.defaultHead))
   const heads = location.isShallow ? [] : wantedHeads(repository, listing, defaultHead)
   const tags = [...listing.tags, ...extra].filter((tag) => isRelevantTag(tag.name))
   const settings = settingsHash(site, repository, defaultHead ?? shard.defaultHead)
   const changes = diffRefs([...tags, ...heads], shard, repository.branches)
   const head = defaultHead === undefined ? {} : { defaultHead }
   return { ...read, repository, settings, problems, opened: { location, listing, changes, heads, ...head } }
+}
+
+/**
+ * Tells whether a clone lacks a tag that others have published from: it then is a part of the repository, as a shallow
+ * one is, unless its refs come from the repository's own address.
+ */
+function lacksTags({ address }: Repository, { tags }: RefListing, { refs }: Shard): boolean {
+  if (address !== undefined) return false
+  const names = new Set(tags.map(({ name }) => name))
+  for (const [name, { gone }] of refs) {
+    if (name.startsWith(tagPrefix) && gone === undefined && !names.has(name)) return true
+  }
+  return false
 }
 
 /** Surveys a root whose repository could not be had: what is published stays, and the problem is told. */
@@ -121,11 +140,12 @@ async function surveyAbsent(store: Store, found: Problem, vouched: Vouched): Pro
   return { ...read, repository, settings: read.shard.settings, problems: [found] }
 }
 
-async function readShard(
+/** Reads the shard of a repository. Throws a FatalError where a newer modpress wrote it. */
+export async function readShard(
   store: Store,
-  repository: Repository,
-  vouched: Vouched,
-): Promise<Pick<Survey, 'shard' | 'shardState' | 'sha256'>> {
+  repository: Pick<Repository, 'root'>,
+  vouched: Vouched = new Map(),
+): Promise<Pick<Survey, 'shard' | 'shardState' | 'sha256' | 'tag'>> {
   const path = shardPath(repository.root)
   const file = await store.get(path)
   const empty = emptyShard(repository.root)
@@ -140,7 +160,8 @@ async function readShard(
     )
   }
   const isDamaged = shard === undefined || shard.root !== repository.root
-  return { shard: isDamaged ? empty : shard, shardState: isDamaged ? 'damaged' : 'whole', sha256 }
+  const { tag } = file
+  return { shard: isDamaged ? empty : shard, shardState: isDamaged ? 'damaged' : 'whole', sha256, tag }
 }
 
 /** The hashes of shards by their paths, as the index of the manifest has them. */

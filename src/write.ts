@@ -9,9 +9,10 @@
  * @see product.md, "Order of writing"
  */
 
-import { createHash } from 'node:crypto'
+import { createHash, hash } from 'node:crypto'
 import { ArchiveError, hashArchive, writeArchive, type ZipPiece } from './archive.ts'
 import { assembleArchive, layOutArchive } from './assemble.ts'
+import { Room } from './each.ts'
 import type { Hands } from './hands.ts'
 import type { ModulePath, ModuleVersion, Oid, PublishedVersion } from './model.ts'
 import type { PackedVersion } from './pack.ts'
@@ -20,22 +21,27 @@ import { type Problem, problem } from './problem.ts'
 import { describePublished } from './published.ts'
 import { versionFile } from './render/paths.ts'
 import { type OriginSettings, renderInfo } from './render/proxy.ts'
-import type { DirectoryStore } from './store/directory.ts'
+import { DirectoryStore } from './store/directory.ts'
+import { withLocalFile } from './store/local.ts'
+import type { CreateOptions, Store } from './store/store.ts'
 
 export interface SinkOptions {
   readonly origin?: OriginSettings
   readonly signal?: AbortSignal
   /** Others who may write. @default nobody */
   readonly hands?: Hands
+  /** How much memory zips may take that are being written by this thread. @default 16 MiB */
+  readonly roomBytes?: number
 }
 
-/** Writes versions into a site directory. */
-export function siteSink(store: DirectoryStore, options: SinkOptions = {}): VersionSink {
+/** Writes versions into a site. */
+export function siteSink(store: Store, options: SinkOptions = {}): VersionSink {
+  const room = new Room(options.roomBytes ?? 16 * 2 ** 20)
   return {
     write: async (version, packed, repository) => {
       const outcomes = await createByHands(store, version, packed, options)
-      const zip = outcomes?.zip ?? (await createZip(store, version, packed, options.signal))
-      const written = zip === 'exists' ? await compareZip(store, version, packed, repository) : zip
+      const zip = outcomes?.zip ?? (await createZip(store, version, packed, room, options.signal))
+      const written = zip === 'exists' ? await compareZip(store, version, packed.h1, repository) : zip
       if ('code' in written) return written
       const different = outcomes?.mod ? undefined : await writeGoMod(store, version, packed, repository)
       if (different !== undefined) return different
@@ -71,12 +77,12 @@ interface ByHands {
 
 /** Lets another thread create the three files, in their order, where there is one and the zip fits in memory. */
 async function createByHands(
-  store: DirectoryStore,
+  store: Store,
   version: ModuleVersion,
   packed: PackedVersion,
   { hands, origin, signal }: SinkOptions,
 ): Promise<ByHands | undefined> {
-  if (hands?.canCreate !== true) return undefined
+  if (hands?.canCreate !== true || !(store instanceof DirectoryStore)) return undefined
   signal?.throwIfAborted()
   const { prefix, files, blobs } = packed
   const layout = layOutArchive(prefix, files, blobs)
@@ -97,32 +103,45 @@ async function createByHands(
 }
 
 async function createZip(
-  store: DirectoryStore,
+  store: Store,
   version: ModuleVersion,
   packed: PackedVersion,
+  room: Room,
   signal: AbortSignal | undefined,
+): Promise<WrittenZip | 'exists'> {
+  const { prefix, files, blobs } = packed
+  const path = versionFile(version.path, version.version, 'zip')
+  const options = signal === undefined ? {} : { signal }
+  const layout = layOutArchive(prefix, files, blobs)
+  if (layout === undefined) return createLargeZip(store, path, packed, options)
+  const release = await room.take(layout.bytes)
+  try {
+    const zip = Buffer.allocUnsafeSlow(layout.bytes)
+    assembleArchive(zip, layout, prefix, files, blobs)
+    const outcome = await store.create(path, zip, options)
+    return outcome === 'created' ? { sha256: hash('sha256', zip, 'hex'), size: zip.length } : 'exists'
+  } finally {
+    release()
+  }
+}
+
+async function createLargeZip(
+  store: Store,
+  path: string,
+  packed: PackedVersion,
+  options: CreateOptions,
 ): Promise<WrittenZip | 'exists'> {
   const hash = createHash('sha256')
   let size = 0
   async function* measured(): AsyncGenerator<Uint8Array> {
-    for await (const chunk of zipOf(packed)) {
+    for await (const chunk of writeArchive(piecesOf(packed))) {
       hash.update(chunk)
       size += chunk.length
       yield chunk
     }
   }
-  const path = versionFile(version.path, version.version, 'zip')
-  const outcome = await store.create(path, measured(), signal === undefined ? {} : { signal })
+  const outcome = await store.create(path, measured(), options)
   return outcome === 'created' ? { sha256: hash.digest('hex'), size } : 'exists'
-}
-
-function zipOf(packed: PackedVersion): AsyncIterable<Uint8Array> | Iterable<Uint8Array> {
-  const { prefix, files, blobs } = packed
-  const layout = layOutArchive(prefix, files, blobs)
-  if (layout === undefined) return writeArchive(piecesOf(packed))
-  const zip = Buffer.allocUnsafeSlow(layout.bytes)
-  assembleArchive(zip, layout, prefix, files, blobs)
-  return [zip]
 }
 
 function* piecesOf({ prefix, files, blobs }: PackedVersion): Generator<ZipPiece> {
@@ -132,18 +151,19 @@ function* piecesOf({ prefix, files, blobs }: PackedVersion): Generator<ZipPiece>
   }
 }
 
-async function compareZip(
-  store: DirectoryStore,
-  version: ModuleVersion,
-  packed: PackedVersion,
+/** Compares a published zip with what would be published now. Returns what it is, or the problem where they differ. */
+export async function compareZip(
+  store: Store,
+  version: Pick<ModuleVersion, 'path' | 'version'>,
+  h1: string,
   repository: ModulePath,
 ): Promise<WrittenZip | Problem> {
   const path = versionFile(version.path, version.version, 'zip')
   const place = { repository, module: version.path, version: version.version }
   try {
-    const published = await hashArchive(store.localPath(path))
-    if (published.h1 === packed.h1) return { sha256: published.sha256, size: published.size }
-    const message = `The site holds a zip with ${published.h1}; the repository gives ${packed.h1}.`
+    const published = await withLocalFile(store, path, hashArchive)
+    if (published.h1 === h1) return { sha256: published.sha256, size: published.size }
+    const message = `The site holds a zip with ${published.h1}; the repository gives ${h1}.`
     return problem('version-changed', place, message)
   } catch (error) {
     if (!(error instanceof ArchiveError)) throw error
@@ -152,7 +172,7 @@ async function compareZip(
 }
 
 async function writeGoMod(
-  store: DirectoryStore,
+  store: Store,
   version: ModuleVersion,
   packed: PackedVersion,
   repository: ModulePath,
@@ -166,7 +186,7 @@ async function writeGoMod(
 }
 
 async function writeInfo(
-  store: DirectoryStore,
+  store: Store,
   version: PublishedVersion,
   origin: OriginSettings | undefined,
 ): Promise<PublishedVersion> {

@@ -301,6 +301,12 @@ const anyShard: fc.Arbitrary<Shard> = fc
     state: fc.constantFrom('settled' as const, 'unsettled' as const),
     refs: fc.array(anyRecorded, { maxLength: 4 }),
     versions: fc.array(anyPublished, { maxLength: 4 }),
+    withdrawn: fc.array(
+      fc.tuple(anyPublished, fc.string(), fc.nat()).map(([{ path, version }, reason, time]) => ({
+        ...{ path, version, reason, time },
+      })),
+      { maxLength: 3 },
+    ),
     refusals: fc.uniqueArray(anyRefusal, {
       maxLength: 3,
       selector: (each) => versionKey(each.path, each.version),
@@ -313,12 +319,13 @@ const anyShard: fc.Arbitrary<Shard> = fc
     ),
   })
   .map(
-    ({ head, refs, versions, ...rest }) =>
+    ({ head, refs, versions, withdrawn, ...rest }) =>
       ({
         root,
         ...head,
         ...rest,
         refs: new Map(refs.map((each) => [each.facts.ref, each])),
         versions: new Map(versions.map((each) => [versionKey(each.path, each.version), each])),
+        withdrawn: new Map(withdrawn.map((each) => [versionKey(each.path, each.version), each])),
       }) as Shard,
   )

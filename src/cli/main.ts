@@ -10,7 +10,7 @@ import { resolve } from 'node:path'
 import type * as Typed from '@commander-js/extra-typings'
 import * as commander from 'commander'
 import { ownVersion } from '../config/package.ts'
-import type { Settings } from '../config/schema.ts'
+import type { RepositoryPart, Settings } from '../config/schema.ts'
 import type { FlowOptions } from '../events.ts'
 import { FatalError, problem } from '../problem.ts'
 import type { FailOn, Report } from '../report.ts'
@@ -38,6 +38,7 @@ function createProgram() {
     .option('--output <DIR>', 'the directory of the site; default: the key "output", else site')
     .option('--url <URL>', 'where the site is served; default: the key "url", MODPRESS_URL, CI_PAGES_URL')
     .option('--jobs <N>', 'how much is done at a time; default: the number of processors', parseJobs)
+    .option('--shard <I/N>', 'only one of N parts of the repositories, for many jobs; from 1/N on', parsePart)
     .option('--json', 'one JSON object a line on stdout, and nothing else')
     .option('--quiet', 'nothing but errors and warnings')
     .option('--no-color', 'no colours; also NO_COLOR')
@@ -101,19 +102,93 @@ function createProgram() {
     })
 
   program
+    .command('publish')
+    .summary('press what a target lacks, and put it there')
+    .description(
+      'Presses what each TARGET lacks and puts it there: s3://BUCKET/PREFIX or a directory. Needs no earlier build. Many may publish to a bucket at once.',
+    )
+    .argument('<TARGET...>', 's3://BUCKET/PREFIX, or a directory')
+    .option('--from <DIR>', 'take the versions from a site that was built before')
+    .addOption(failOnOption())
+    .option('--accept-moved <M@v>', 'live with a tag that was moved; repeatable', collectVersion)
+    .option('--no-index', 'leave what spans modules to "modpress index TARGET"')
+    .addOption(singleWriterOption())
+    .addHelpText('after', '\nExample:\n  modpress publish s3://registry --no-index')
+    .action((targets, _flags, command) => {
+      const flags = command.optsWithGlobals()
+      return run('publish', flags, async (flow) => {
+        const settings = await load(flags)
+        const { publish } = await import('./shared.ts')
+        return publish(settings, targets, {
+          ...flow,
+          failOn: flags.failOn,
+          acceptMoved: flags.acceptMoved ?? [],
+          index: flags.index ? 'write' : 'leave',
+          writers: writersOf(flags),
+          ...(flags.from === undefined ? {} : { from: resolve(flags.from) }),
+        })
+      })
+    })
+
+  program
     .command('index')
     .summary('derive what spans modules')
     .description(
-      'Derives what spans modules from the site as it is: the front page and the index of the manifest.',
+      'Derives what spans modules from the site as it is: the front page, feeds and the index of the manifest.',
     )
-    .argument('[DIR]', 'the site; default: the output directory')
+    .argument('[TARGET]', 's3://BUCKET/PREFIX or a directory; default: the output directory')
+    .addOption(singleWriterOption())
     .addHelpText('after', '\nExample:\n  modpress build --no-index && modpress index')
-    .action((dir, _flags, command) => {
+    .action((target, _flags, command) => {
       const flags = command.optsWithGlobals()
       return run('index', flags, async (flow) => {
-        const settings = await load(dir === undefined ? flags : { ...flags, output: dir })
+        const settings = await load(flags)
         const { index } = await import('./flows.ts')
-        return index(settings, flow)
+        const writers = writersOf(flags)
+        return index(settings, { ...flow, writers, ...(target === undefined ? {} : { target }) })
+      })
+    })
+
+  program
+    .command('withdraw')
+    .summary('take a version down, for good')
+    .description(
+      'Takes a published version down, for a secret that has leaked into it. A tombstone stays: the version can never be published again.',
+    )
+    .argument('<M@v>', 'the version, as MODULE@VERSION')
+    .argument('[TARGET]', 's3://BUCKET/PREFIX or a directory; default: the output directory')
+    .requiredOption('--reason <TEXT>', 'why, for those who find it gone')
+    .option('--no-index', 'leave what spans modules to "modpress index TARGET"')
+    .addOption(singleWriterOption())
+    .addHelpText(
+      'after',
+      '\nExample:\n  modpress withdraw go.example.com/billing@v1.2.0 s3://registry --reason "it holds a key"',
+    )
+    .action((name, target, _flags, command) => {
+      const flags = command.optsWithGlobals()
+      return run('withdraw', flags, async (flow, report) => {
+        const [key = ''] = collectVersion(name, undefined)
+        const at = key.lastIndexOf('@')
+        const [module, version] = [key.slice(0, at), key.slice(at + 1)]
+        const reason = flags.reason.trim()
+        if (reason === '')
+          throw usage('The reason is empty.', 'Say why, for those who find the version gone.')
+        const settings = await load(flags)
+        const { withdraw } = await import('./shared.ts')
+        await withdraw(
+          settings,
+          target ?? settings.output,
+          { module, version },
+          {
+            ...flow,
+            reason,
+            time: Math.floor(Date.now() / 1000),
+            index: flags.index ? 'write' : 'leave',
+            writers: writersOf(flags),
+          },
+        )
+        report.remark('Caches and mirrors may still hold it: purge them, and revoke what has leaked.')
+        return { exit: 0, counts: nothing, summary: `${key} is withdrawn` }
       })
     })
 
@@ -154,6 +229,15 @@ function createProgram() {
   return program
 }
 
+function singleWriterOption() {
+  const about = 'for a store without conditional writes: nobody else publishes at the same time'
+  return new Option('--assume-single-writer', about)
+}
+
+function writersOf(flags: { readonly assumeSingleWriter?: unknown }): 'many' | 'single' {
+  return flags.assumeSingleWriter === true ? 'single' : 'many'
+}
+
 function failOnOption() {
   return new Option('--fail-on <WHEN>', 'exit with 1 for new errors, any error, any warning too, or never')
     .choices(failOn)
@@ -166,6 +250,7 @@ interface Flags {
   readonly output?: string | undefined
   readonly url?: string | undefined
   readonly jobs?: number | undefined
+  readonly shard?: RepositoryPart | undefined
   readonly json?: true | undefined
   readonly quiet?: true | undefined
   readonly color: boolean
@@ -180,7 +265,7 @@ interface Result extends Pick<Report, 'exit' | 'counts'> {
 const nothing: Report['counts'] = { added: 0, kept: 0, refused: 0, errors: 0, warnings: 0, known: 0 }
 
 /** Loads the settings that flags, configuration and environment give. */
-async function load({ config, output, url, jobs }: Flags): Promise<Settings> {
+async function load({ config, output, url, jobs, shard }: Flags): Promise<Settings> {
   const { loadSettings } = await import('./flows.ts')
   return loadSettings({
     cwd: process.cwd(),
@@ -189,6 +274,7 @@ async function load({ config, output, url, jobs }: Flags): Promise<Settings> {
     ...(output === undefined ? {} : { output }),
     ...(url === undefined ? {} : { url }),
     ...(jobs === undefined ? {} : { jobs }),
+    ...(shard === undefined ? {} : { part: shard }),
   })
 }
 
@@ -276,6 +362,13 @@ function aborted(signal: AbortSignal): Promise<void> {
 function parseJobs(text: string): number {
   if (/^[1-9]\d{0,3}$/.test(text)) return Number(text)
   throw new commander.InvalidArgumentError('It must be a whole number from 1 on.')
+}
+
+function parsePart(text: string): RepositoryPart {
+  const [, number, of] = /^([1-9]\d{0,4})\/([1-9]\d{0,4})$/.exec(text) ?? []
+  if (number !== undefined && of !== undefined && Number(number) <= Number(of))
+    return { number: Number(number), of: Number(of) }
+  throw new commander.InvalidArgumentError('It must be one of so many, as 3/16.')
 }
 
 function parsePort(text: string): number {

@@ -20,6 +20,7 @@ import {
   parseConfig,
   parseSiteUrl,
   type RepositoryConfig,
+  type RepositoryPart,
   type RepositorySettings,
   type Settings,
 } from './schema.ts'
@@ -38,6 +39,8 @@ export interface LoadOptions {
   readonly url?: string
   /** @default the number of processors */
   readonly jobs?: number
+  /** Which part of the repositories the run is about. @default all of them */
+  readonly part?: RepositoryPart
 }
 
 /** Returns the settings of a run. Throws a FatalError where the configuration is missing or not valid. */
@@ -68,6 +71,7 @@ export async function loadSettings(options: LoadOptions): Promise<Settings> {
     repositories: repositories ?? [await inferRepository(found.base, parsed.git)],
     accept: parsed.accept,
     jobs: options.jobs ?? availableParallelism(),
+    ...(options.part === undefined ? {} : { part: options.part }),
     ...(found.configFile === undefined ? {} : { configFile: found.configFile }),
     ...site,
     ...(ciDefaultBranch === undefined ? {} : { ciDefaultBranch }),

@@ -103,6 +103,13 @@ export interface RepositorySettings {
   readonly source?: ForgeName | SourceTemplate
 }
 
+/** One of several parts of the repositories, which other runs do. */
+export interface RepositoryPart {
+  /** From 1 on. */
+  readonly number: number
+  readonly of: number
+}
+
 /** All choices of a run, complete. Paths are absolute. */
 export interface Settings {
   /** Absent where there is none. */
@@ -126,6 +133,8 @@ export interface Settings {
   readonly accept: readonly Acceptance[]
   /** How many repositories are worked on at a time. */
   readonly jobs: number
+  /** Which part of the repositories a run is about; absent: all of them. */
+  readonly part?: RepositoryPart
   /** The default branch of the project that a CI job runs for, used where the clone itself does not say. */
   readonly ciDefaultBranch?: string
 }

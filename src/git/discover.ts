@@ -8,6 +8,7 @@
  * on the order of the list.
  */
 
+import { createHash } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import { basename, join, relative, sep } from 'node:path'
 import pLimit from 'p-limit'
@@ -39,6 +40,8 @@ export interface DiscoverOptions {
 }
 
 export interface Discovery {
+  /** All roots of the settings, in whatever part they are. */
+  readonly roots: readonly string[]
   /** In the order of their roots. */
   readonly repositories: readonly Repository[]
   readonly problems: readonly Problem[]
@@ -50,15 +53,23 @@ export async function discoverRepositories(settings: Settings, options: Discover
   const candidates = matched.flat().sort((a, b) => compare(a.root, b.root))
   checkRootsOnce(candidates)
 
-  const findings = await locateAll(settings, candidates, options)
+  const part = candidates.filter(({ root }) => isInPart(root, settings.part))
+  const findings = await locateAll(settings, part, options)
   const sums = await readSums(settings)
   const roots = candidates.map((candidate) => candidate.root)
   return {
+    roots: [...new Set(roots)],
     repositories: findings.flatMap(({ found }) =>
       found === undefined ? [] : [complete(settings, found, sums, roots)],
     ),
     problems: findings.flatMap((finding) => finding.problem ?? []),
   }
+}
+
+/** Parts are divided by a hash of the root, so that a repository stays in its part when others come and go. */
+function isInPart(root: string, part: Settings['part']): boolean {
+  if (part === undefined) return true
+  return createHash('sha256').update(root).digest().readUInt32BE(0) % part.of === part.number - 1
 }
 
 /** One repository of the settings, with its templates filled in. */

@@ -6,7 +6,7 @@
  * Pure.
  */
 
-import type { ModuleRecord, ModuleRecordVersion } from '../model.ts'
+import type { ModuleRecord, ModuleRecordVersion, WithdrawnVersion } from '../model.ts'
 import { type Html, html } from './html.ts'
 import { pageDirectory, relativeLink, versionFile } from './paths.ts'
 
@@ -58,7 +58,12 @@ ${record.deprecated === undefined ? undefined : html`<p class="notice">Deprecate
   newest === undefined ? undefined : html`<pre tabindex="0">go get ${record.path}@${newest}</pre>\n`
 }<h2>Versions</h2>
 <ul>
-${versions.map((version) => html`<li>${versionItem(record, version, site, link)}</li>\n`)}</ul>
+${versions.map((version) => html`<li>${versionItem(record, version, site, link)}</li>\n`)}${(
+  record.withdrawn ?? []
+).map(
+  (version) =>
+    html`<li><a href="${link(versionDirectory(record, version, site))}/">${version.version}</a> (withdrawn)</li>\n`,
+)}</ul>
 ${
   record.packages.length === 0
     ? undefined
@@ -76,7 +81,7 @@ function versionItem(
   site: PageSite,
   link: (to: string) => string,
 ): Html {
-  const target = link(`${pageDirectory(record.path, site.prefix) || record.path}@${version.version}`)
+  const target = link(versionDirectory(record, version, site))
   const notes = [
     version.version === record.latest ? 'latest' : undefined,
     version.retracted === undefined ? undefined : `retracted: ${version.retracted || 'no reason given'}`,
@@ -113,8 +118,31 @@ ${version.commit === undefined ? undefined : html`<dt>Commit</dt><dd><code>${ver
   })
 }
 
+/** Returns the page of a version that was taken down. */
+export function renderWithdrawnPage(
+  record: ModuleRecord,
+  { version, reason, time }: WithdrawnVersion,
+  site: PageSite,
+  meta: Html,
+): string {
+  const directory = versionDirectory(record, { version }, site)
+  return renderPage({
+    directory,
+    title: `${record.path}@${version}`,
+    meta,
+    main: html`<h1><a href="${relativeLink(directory, pageDirectory(record.path, site.prefix))}/">${record.path}</a>@${version}</h1>
+<p class="notice">This version was withdrawn on <time datetime="${time}">${time.slice(0, 10)}</time>: ${reason}</p>
+<p>Its files are gone, and it will never be published again. Use another version.</p>
+`,
+  })
+}
+
 /** Returns the directory of a version's page. */
-export function versionDirectory(record: ModuleRecord, version: ModuleRecordVersion, site: PageSite): string {
+export function versionDirectory(
+  record: ModuleRecord,
+  version: Pick<ModuleRecordVersion, 'version'>,
+  site: PageSite,
+): string {
   return `${pageDirectory(record.path, site.prefix) || record.path}@${version.version}`
 }
 

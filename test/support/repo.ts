@@ -35,7 +35,7 @@ const made: string[] = []
 
 afterAll(() => {
   for (const dir of made.splice(0)) rmSync(dir, { recursive: true, force: true })
-})
+}, 120_000)
 
 /** Makes an empty directory, which is removed after the tests of the file. */
 export function makeDirectory(): string {

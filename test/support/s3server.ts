@@ -149,8 +149,8 @@ function commandOf(kind: S3ServerKind, port: number, dir: string): readonly stri
       mkdirSync(join(data, bucket), { recursive: true })
       return [partFile(kind), '--quiet', '--port', address, 'posix', data]
     case 's3rver': {
-      const library = createRequire(import.meta.url).resolve('s3rver')
-      return [process.execPath, '--eval', s3rverProgram, library, String(port), data, bucket]
+      const require = createRequire(import.meta.url)
+      return [process.execPath, '--eval', s3rverProgram, require.resolve('s3rver'), String(port), data, bucket]
     }
   }
 }

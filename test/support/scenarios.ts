@@ -15,9 +15,12 @@ import { build } from '../../src/build.ts'
 import { loadSettings } from '../../src/config/load.ts'
 import type { Config, RepositoryConfig } from '../../src/config/schema.ts'
 import { FatalError, type Problem, type ProblemCode } from '../../src/problem.ts'
+import { publishInto } from '../../src/publish.ts'
 import type { Report } from '../../src/report.ts'
+import { openDirectoryStore } from '../../src/store/directory.ts'
 import { withLock } from '../../src/store/lock.ts'
 import { openS3Store, type S3Store } from '../../src/store/s3.ts'
+import type { Store } from '../../src/store/store.ts'
 import { parseLines, runCli, startCli } from './cli.ts'
 import {
   type Bytes,
@@ -58,9 +61,9 @@ export interface Standing extends Row {
   readonly set: (stage: Stage) => unknown
 }
 
-/** A problem that ends the run before anything is done. */
+/** A problem that ends a run, or a part of it, before anything is done to the stage's site. */
 export interface Ending extends Row {
-  readonly exit: 2 | 75
+  readonly exit: 1 | 2 | 75
   readonly run: (stage: Stage) => Promise<Ended>
 }
 
@@ -675,6 +678,33 @@ export const scenarios: Readonly<Record<ProblemCode, Scenario>> = {
     says: ['no credentials'],
     run: ({ dir }) => catchFatal(openS3Store({ bucket: 'modules', prefix: '' }, { env: { HOME: dir } })),
   },
+  'target-failed': {
+    point: 'One of two targets is a file.',
+    because: 'must act',
+    exit: 1,
+    says: ['mirror', 'not a directory', 'output-unwritable'],
+    run: async (stage) => {
+      writeFileSync(join(stage.dir, 'mirror'), '')
+      writeConfig(stage)
+      const args = ['publish', '--json', 'mirror', 'target']
+      return readRun(await runCli(args, { cwd: stage.dir }), 'target-failed')
+    },
+  },
+  'publish-raced': {
+    point: 'Others put the record of a repository whenever it was read.',
+    because: 'must act',
+    exit: 75,
+    says: [root],
+    run: async (stage) => {
+      const store = await openDirectoryStore(join(stage.dir, 'raced'))
+      const config = { ...stage.config, repositories: stage.repositories }
+      const settings = await loadSettings({ cwd: stage.dir, env: {}, config })
+      const raced = Object.assign(Object.create(store), {
+        replace: async () => ({ result: 'conflict' }),
+      }) as Store
+      return catchFatal(publishInto(raced, settings, { attempts: 3 }))
+    },
+  },
   'site-newer': {
     point: 'The record of a repository is in a format of the future.',
     because: 'must act',
@@ -773,9 +803,13 @@ async function runBuild(stage: Stage, args: readonly string[] = []): Promise<End
 }
 
 /** Returns what a command said last before its report. */
-function readRun({ status, stdout }: { readonly status: number | null; readonly stdout: string }): Ended {
+function readRun(
+  { status, stdout }: { readonly status: number | null; readonly stdout: string },
+  code?: ProblemCode,
+): Ended {
   const lines = parseLines(stdout)
-  const problem = lines.findLast((line) => line.type === 'problem')
+  const isWanted = (line: (typeof lines)[number]) => code === undefined || line['code'] === code
+  const problem = lines.findLast((line) => line.type === 'problem' && isWanted(line))
   if (problem === undefined) throw new Error(`There is no problem in ${stdout}`)
   return { exit: status, problem: problem as unknown as Problem }
 }

@@ -1,0 +1,225 @@
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { describe, expect, test } from 'vitest'
+import { build, index } from '../src/build.ts'
+import { loadSettings } from '../src/config/load.ts'
+import type { Settings } from '../src/config/schema.ts'
+import { publishInto } from '../src/publish.ts'
+import { openDirectoryStore } from '../src/store/directory.ts'
+import type { Store } from '../src/store/store.ts'
+import { withdraw, withdrawFrom } from '../src/withdraw.ts'
+import { makeDirectory } from './support/repo.ts'
+import { makeSample, type Sample } from './support/sample.ts'
+import { filesBelow } from './support/site.ts'
+
+const roots = ['go.example.org/one', 'go.example.org/two', 'go.example.org/three']
+
+function makeSamples(): Sample[] {
+  const dir = makeDirectory()
+  return roots.map((root, at) => makeSample(join(dir, String(at)), root))
+}
+
+function readSite(dir: string): Map<string, string> {
+  return new Map(filesBelow(dir).map((path) => [path, readFileSync(join(dir, path), 'latin1')]))
+}
+
+describe('publishing into a directory', () => {
+  test('gives the bytes of a build, also when it is done twice', async () => {
+    const samples = makeSamples()
+    const built = await settingsOf(samples)
+    await build(built)
+    const published = await settingsOf(samples)
+    const store = await openDirectoryStore(published.output)
+    const first = await publishInto(store, published)
+    expect(first.counts.added).toBe(27)
+    const again = await publishInto(store, published)
+    expect(again.counts).toMatchObject({ added: 0, kept: 27, errors: 0 })
+    await store.close()
+    expect(readSite(published.output)).toEqual(readSite(built.output))
+  })
+
+  test('many at once, each with its own and with common repositories, lose nothing', async () => {
+    const samples = makeSamples()
+    const built = await settingsOf(samples)
+    await build(built)
+    const shared = join(makeDirectory(), 'site')
+    const parts = [[0], [1], [2], [0, 1], [1, 2], [0, 2], [0, 1, 2], [2, 1, 0]]
+    await Promise.all(
+      parts.map(async (part) => {
+        const settings = await settingsOf(
+          part.map((at) => samples[at] as Sample),
+          shared,
+        )
+        await publishInto(await openDirectoryStore(shared), settings, { index: 'leave' })
+      }),
+    )
+    await index({ ...built, output: shared })
+    expect(readSite(shared)).toEqual(readSite(built.output))
+  })
+})
+
+async function settingsOf(samples: readonly Sample[], output?: string): Promise<Settings> {
+  const cwd = makeDirectory()
+  const config = {
+    url: 'https://go.example.com',
+    repositories: samples.map(({ repository }) => repository),
+  }
+  return loadSettings({ cwd, env: {}, config, ...(output === undefined ? {} : { output }) })
+}
+
+describe('from a site that was built before', () => {
+  test('gives its bytes, and what the target has besides stays', async () => {
+    const [one, two] = makeSamples() as [Sample, Sample]
+    const both = await settingsOf([one, two])
+    await build(both)
+    const first = await settingsOf([one])
+    await build(first)
+    const second = await settingsOf([two])
+    await build(second)
+    const store = await openDirectoryStore(join(makeDirectory(), 'target'))
+    const report = await publishInto(store, both, { from: first.output })
+    expect(report.counts.added).toBe(9)
+    expect(readSite(store.root)).toEqual(readSite(first.output))
+    await publishInto(store, both, { from: second.output })
+    expect(readSite(store.root)).toEqual(readSite(both.output))
+  })
+
+  test('another content of a version is refused, and the others are published', async () => {
+    const [one] = makeSamples() as [Sample]
+    const settings = await settingsOf([one])
+    await build(settings)
+    const store = await openDirectoryStore(join(makeDirectory(), 'target'))
+    await store.create(`${roots[0]}/@v/v1.1.0.zip`, readFileSync(zipOf(settings.output, 'v1.0.0')))
+    const report = await publishInto(store, settings, { from: settings.output, index: 'leave' })
+    expect(report.counts).toMatchObject({ added: 8, errors: 1 })
+    expect(report.problems.filter(({ severity }) => severity === 'error')).toMatchObject([
+      { code: 'version-changed', version: 'v1.1.0' },
+    ])
+    expect(await textOf(store, `${roots[0]}/@v/list`)).toBe('v1.0.0\nv1.2.0\nv1.3.1\n')
+  })
+})
+
+describe('a clone that holds a part of the repository', () => {
+  test('adds its tags, and changes nothing that it does not know', async () => {
+    const [one] = makeSamples() as [Sample]
+    const whole = await settingsOf([one])
+    const store = await openDirectoryStore(join(makeDirectory(), 'target'))
+    await publishInto(store, whole)
+    const before = await textOf(store, `${roots[0]}/v2/@v/main.info`)
+    one.release({ 'go.mod': `module ${roots[0]}\n`, 'a.go': 'package sample // three\n' }, 'v1.4.0')
+    const dir = join(makeDirectory(), 'clone')
+    one.git('clone', '--quiet', '--no-tags', '.', dir)
+    one.git('-C', dir, 'fetch', '--quiet', 'origin', 'tag', 'v1.4.0')
+    const part = await settingsOf([{ ...one, repository: { ...one.repository, dir } }])
+    const report = await publishInto(store, part)
+    expect(report.counts).toMatchObject({ added: 1, kept: 9, errors: 0 })
+    expect(await textOf(store, `${roots[0]}/@v/list`)).toBe('v1.0.0\nv1.1.0\nv1.2.0\nv1.3.1\nv1.4.0\n')
+    expect(await textOf(store, `${roots[0]}/v2/@v/main.info`)).toBe(before)
+    expect(report.problems.map(({ code }) => code)).not.toContain('tag-deleted')
+  })
+})
+
+describe('withdrawing', () => {
+  test('takes a version down for good, and says why', async () => {
+    const [one] = makeSamples() as [Sample]
+    const [root = ''] = roots
+    const settings = await settingsOf([one])
+    await build(settings)
+    const store = await openDirectoryStore(settings.output)
+    const options = { reason: 'It holds <a key>.', time: 1_800_000_000 }
+    await withdraw(settings, settings.output, { module: root, version: 'v1.3.1' }, options)
+    expect(filesBelow(settings.output).filter((path) => path.includes('/@v/v1.3.1.'))).toEqual([])
+    expect(await textOf(store, `${root}/@v/list`)).toBe('v1.0.0\nv1.1.0\nv1.2.0\n\n')
+    expect(JSON.parse(await textOf(store, `${root}/@latest`))).toMatchObject({ Version: 'v1.2.0' })
+    expect(await textOf(store, `${root}@v1.3.1/index.html`)).toContain('It holds &#60;a key&#62;.')
+    expect(await textOf(store, `${root}/index.html`)).toContain('v1.3.1</a> (withdrawn)')
+    expect(await textOf(store, 'index.html')).toMatch(/>go\.example\.org\/one<\/a> v1\.2\.0/)
+    const down = readSite(settings.output)
+    expect((await build(settings)).counts).toMatchObject({ added: 0, kept: 8 })
+    expect((await publishInto(store, settings)).counts).toMatchObject({ added: 0, kept: 8 })
+    expect(readSite(settings.output)).toEqual(down)
+  })
+
+  test('the last version of a module leaves an empty list and an empty @latest', async () => {
+    const [one] = makeSamples() as [Sample]
+    const settings = await settingsOf([one])
+    await build(settings)
+    const module = `${roots[0]}/new`
+    const { Version } = JSON.parse(readSite(settings.output).get(`${module}/@latest`) ?? '')
+    await withdraw(settings, settings.output, { module, version: Version }, { reason: 'x', time: 1 })
+    const files = readSite(settings.output)
+    expect(files.get(`${module}/@v/list`)).toBe('\n')
+    expect(files.get(`${module}/@latest`)).toBe('\n')
+    expect(files.has(`${module}/@v/${Version}.zip`)).toBe(false)
+    expect(files.get(`${module}/index.html`)).toContain(`${Version}</a> (withdrawn)`)
+    expect((await build(settings)).counts).toMatchObject({ added: 0, kept: 8 })
+  })
+
+  test('what is not there is refused, and nothing is written', async () => {
+    const [one] = makeSamples() as [Sample]
+    const settings = await settingsOf([one])
+    await build(settings)
+    const before = readSite(settings.output)
+    const options = { reason: 'x', time: 1 }
+    for (const [module = '', version = ''] of [
+      [roots[0], 'v9.9.9'],
+      ['go.example.org/nothing', 'v1.0.0'],
+      ['no path', 'v1.0.0'],
+    ]) {
+      const withdrawing = withdraw(settings, settings.output, { module, version }, options)
+      await expect(withdrawing).rejects.toThrow(`The site has no version ${module}@${version}.`)
+    }
+    expect(readSite(settings.output)).toEqual(before)
+  })
+
+  test('beside publishers, whoever is first, it stays down', async () => {
+    const [one] = makeSamples() as [Sample]
+    const [root = ''] = roots
+    const settings = await settingsOf([one])
+    await build(settings)
+    for (let round = 0; round < 5; round++) {
+      const store = await openDirectoryStore(join(makeDirectory(), 'target'))
+      await publishInto(store, settings, { from: settings.output, index: 'leave' })
+      one.release({ 'go.mod': `module ${root}\n`, 'x.go': `package sample // ${round}\n` }, `v1.9.${round}`)
+      await Promise.all([
+        publishInto(store, settings, { index: 'leave' }),
+        withdrawFrom(store, settings, root, 'v1.1.0', { reason: 'x', time: 1, index: 'leave' }),
+        publishInto(store, settings, { index: 'leave' }),
+      ])
+      const paths = filesBelow(store.root)
+      expect(paths.filter((path) => path.startsWith(`${root}/@v/v1.1.0.`))).toEqual([])
+      const list = (await textOf(store, `${root}/@v/list`)).trimEnd().split('\n')
+      expect(list).not.toContain('v1.1.0')
+      expect(list.at(-1)).toBe(`v1.9.${round}`)
+      expect(list).toHaveLength(4 + round)
+      const shard = await textOf(store, `-/manifest/${root}.jsonl`)
+      expect(shard).toContain('"state":"settled"')
+    }
+  })
+})
+
+test.for([1, 3, 16])('%i parts give the same as the whole', async (of) => {
+  const samples = makeSamples()
+  const built = await settingsOf(samples)
+  await build(built)
+  const shared = join(makeDirectory(), 'site')
+  const settings = await settingsOf(samples)
+  await Promise.all(
+    Array.from({ length: of }, async (_, at) => {
+      const part = { ...settings, part: { number: at + 1, of } }
+      await publishInto(await openDirectoryStore(shared), part, { index: 'leave' })
+    }),
+  )
+  await index({ ...built, output: shared })
+  expect(readSite(shared)).toEqual(readSite(built.output))
+})
+
+function zipOf(site: string, version: string): string {
+  return join(site, roots[0] ?? '', '@v', `${version}.zip`)
+}
+
+async function textOf(store: Store, path: string): Promise<string> {
+  const file = await store.get(path)
+  if (file === undefined) throw new Error(`There is no ${path}.`)
+  return Buffer.from(file.body).toString()
+}
