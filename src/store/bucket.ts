@@ -13,6 +13,9 @@
  * - A failure names the method, the object, the status and the storage's code;
  *   neither headers nor signatures, nor the text of an answer, which can hold
  *   what was signed.
+ *
+ * This file is long because one request is followed to its end: sent, watched,
+ * made again, read on, explained.
  */
 
 import { AwsV4Signer } from 'aws4fetch'

@@ -13,6 +13,8 @@
  * No secret enters a message: not a key, nor a token, nor what a program or a
  * server answered.
  *
+ * This file is long because it is a table of places, with a function for each.
+ *
  * @see https://docs.aws.amazon.com/sdkref/latest/guide/standardized-credentials.html
  */
 

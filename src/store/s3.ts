@@ -19,6 +19,8 @@
  * tells (an MD5 wherever storages do not encrypt with keys of the user), the
  * write was done, whoever did it. Where the ETag does not tell, the answers
  * 'exists' and 'conflict' are right, too: who gets them reads and compares.
+ *
+ * This file is long because twins and doubt are part of each method.
  */
 
 import { randomUUID } from 'node:crypto'

@@ -150,7 +150,15 @@ function commandOf(kind: S3ServerKind, port: number, dir: string): readonly stri
       return [partFile(kind), '--quiet', '--port', address, 'posix', data]
     case 's3rver': {
       const require = createRequire(import.meta.url)
-      return [process.execPath, '--eval', s3rverProgram, require.resolve('s3rver'), String(port), data, bucket]
+      return [
+        process.execPath,
+        '--eval',
+        s3rverProgram,
+        require.resolve('s3rver'),
+        String(port),
+        data,
+        bucket,
+      ]
     }
   }
 }
