@@ -6,14 +6,21 @@
  * Debian's go can be older than the tests need. Any go can download a newer
  * one as a module, checked against the checksum database; that is what go
  * itself does since 1.21, and here it is done for older ones, too.
+ *
+ * Some parts are servers written in Go, which the machine's go compiles once
+ * into a cache of the user's, in a directory for each version. They are not on
+ * the PATH: `partFile` says where they are.
  */
 
 import { spawnSync } from 'node:child_process'
 import { chmodSync, existsSync, readdirSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { homedir, tmpdir } from 'node:os'
 import { delimiter, join } from 'node:path'
 
-export type PartName = 'git' | 'go' | 'python3' | 'unzip' | 'zsh' | 'fish'
+export type PartName = 'git' | 'go' | 'python3' | 'unzip' | 'zsh' | 'fish' | ProgramName
+
+/** Programs that go compiles. */
+export type ProgramName = 'gofakes3' | 'versitygw'
 
 export interface MissingPart {
   readonly name: PartName
@@ -32,12 +39,23 @@ interface Part {
   readonly minimum?: string
 }
 
+/** A program, as go finds it. */
+interface Program {
+  readonly path: string
+  readonly version: string
+}
+
+const programs: Readonly<Record<ProgramName, Program>> = {
+  gofakes3: { path: 'github.com/johannesboyne/gofakes3/cmd/gofakes3', version: 'v1.2.0' },
+  versitygw: { path: 'github.com/versity/versitygw/cmd/versitygw', version: 'v1.8.0' },
+}
+
 /** Go's rules for module zips that the tests rely on came with this version. */
 const oldestGo = '1.25'
 /** The version that the tests were written with. */
 const newestGo = '1.26.8'
 
-const parts: Readonly<Record<PartName, Part>> = {
+const parts: Readonly<Record<Exclude<PartName, ProgramName>, Part>> = {
   git: { packages: ['git'], command: ['git', '--version'] },
   go: {
     packages: ['golang-go', 'ca-certificates'],
@@ -63,11 +81,16 @@ export function findMissing(...names: readonly PartName[]): MissingPart[] {
 export function provideParts(...names: readonly PartName[]): MissingPart[] {
   const before = findMissing(...names)
   if (before.length === 0 || !mayInstall()) return before
-  installPackages(before.flatMap(({ name }) => parts[name].packages))
-  const after = findMissing(...names)
-  if (!after.some(({ name }) => name === 'go')) return after
-  installNewerGo()
+  const packages = before.flatMap(({ name }) => (isProgram(name) ? [] : parts[name].packages))
+  if (packages.length > 0) installPackages(packages)
+  if (findMissing(...names).some(({ name }) => name === 'go')) installNewerGo()
+  for (const { name } of findMissing(...names)) if (isProgram(name)) installProgram(name)
   return findMissing(...names)
+}
+
+/** Returns where a program is, once it has been installed. */
+export function partFile(name: ProgramName): string {
+  return join(programDirectory(name), process.platform === 'win32' ? `${name}.exe` : name)
 }
 
 /** Tells of a missing part, for everybody to see. */
@@ -87,6 +110,7 @@ export function isAtLeast(version: string, minimum: string): boolean {
 }
 
 function inspect(name: PartName): MissingPart | undefined {
+  if (isProgram(name)) return inspectProgram(name)
   const { command, packages, minimum, install } = parts[name]
   const hint = install ?? `apt-get install -y ${packages.join(' ')}`
   const { isOk, output } = run(command, goAlone)
@@ -94,6 +118,30 @@ function inspect(name: PartName): MissingPart | undefined {
   const version = output.trim().replace(/^go/, '')
   if (minimum === undefined || isAtLeast(version, minimum)) return undefined
   return { name, reason: `The one on the PATH is ${version}; ${minimum} is needed.`, install: hint }
+}
+
+function isProgram(name: PartName): name is ProgramName {
+  return name in programs
+}
+
+function programDirectory(name: ProgramName): string {
+  const cache = process.env['XDG_CACHE_HOME'] || join(homedir(), '.cache')
+  return join(cache, 'modpress-tests', `${name}-${programs[name].version}`)
+}
+
+function inspectProgram(name: ProgramName): MissingPart | undefined {
+  if (existsSync(partFile(name))) return undefined
+  const { path, version } = programs[name]
+  const install = `GOBIN=${programDirectory(name)} go install ${path}@${version}`
+  return { name, reason: `It has not been compiled for the tests.`, install }
+}
+
+function installProgram(name: ProgramName): void {
+  const { path, version } = programs[name]
+  console.log(`Compiling ${name} ${version} with go, once. That can take some minutes.`)
+  const env = { GOBIN: programDirectory(name), GOFLAGS: '', GO111MODULE: 'on' }
+  const { isOk, output, errors } = run(['go', 'install', `${path}@${version}`], env)
+  if (!isOk) console.log(`${output}${errors}`.trim())
 }
 
 function mayInstall(): boolean {

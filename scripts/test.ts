@@ -16,7 +16,7 @@ import { describeMissing, provideParts } from './parts.ts'
 const root = fileURLToPath(new URL('../', import.meta.url))
 const isCi = process.env['CI'] === 'true'
 
-const missing = provideParts('git', 'go', 'python3', 'unzip', 'zsh', 'fish')
+const missing = provideParts('git', 'go', 'python3', 'unzip', 'zsh', 'fish', 'gofakes3', 'versitygw')
 for (const part of missing) console.log(describeMissing(part))
 
 const dir = mkdtempSync(join(tmpdir(), 'modpress-tests-'))

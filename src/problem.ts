@@ -77,6 +77,9 @@ export type ProblemCode =
   | 'config-missing'
   | 'output-unwritable'
   | 'output-locked'
+  | 'store-failed'
+  | 'store-unconditional'
+  | 'credentials-missing'
   | 'publish-raced'
   | 'target-failed'
   | 'site-newer'
@@ -368,6 +371,22 @@ const catalogue: Readonly<Record<ProblemCode, CatalogueEntry>> = {
     severity: 'error',
     about: 'Another build is writing this site.',
     hint: 'Wait for it and run again. A lock of a dead process is taken over by itself.',
+  },
+  'store-failed': {
+    severity: 'error',
+    about: 'The object storage refused a request, or could not be reached.',
+    hint: 'Check the bucket, the region, the endpoint and what the credentials are allowed to do. What is published stays.',
+  },
+  'store-unconditional': {
+    severity: 'error',
+    about:
+      'The object storage overwrites an object that should only have been created, so that two publishers could lose versions.',
+    hint: 'Use a storage with conditional writes, or let only one job publish at a time and say so with --assume-single-writer.',
+  },
+  'credentials-missing': {
+    severity: 'error',
+    about: 'There are no credentials for the object storage, or they could not be fetched.',
+    hint: 'Set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, name a profile in AWS_PROFILE, or let the CI job assume a role.',
   },
   'target-failed': {
     severity: 'error',

@@ -13,9 +13,10 @@
 import { open, realpath, stat } from 'node:fs/promises'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { basename, extname, join, posix, sep } from 'node:path'
+import { basename, join, posix, sep } from 'node:path'
 import { pipeline } from 'node:stream/promises'
 import { FatalError, problem } from './problem.ts'
+import { contentType, immutableFor, isImmutable, mutableFor, plainText } from './render/headers.ts'
 import { codeOf, isPrivatePath } from './store/directory.ts'
 
 export interface ServeOptions {
@@ -177,45 +178,13 @@ function sendText(request: IncomingMessage, response: ServerResponse, status: nu
   response.end(request.method === 'HEAD' ? undefined : body)
 }
 
-const plainText = 'text/plain; charset=utf-8'
 /** A stale 404 hides a version that was published meanwhile. */
 const noStore = 'no-store'
 
-const contentTypes: Readonly<Record<string, string>> = {
-  '': plainText,
-  '.atom': 'application/atom+xml; charset=utf-8',
-  '.css': 'text/css; charset=utf-8',
-  '.html': 'text/html; charset=utf-8',
-  '.ico': 'image/x-icon',
-  '.info': 'application/json',
-  '.js': 'text/javascript; charset=utf-8',
-  '.json': 'application/json',
-  '.jsonl': 'application/jsonl',
-  '.mod': plainText,
-  '.png': 'image/png',
-  '.sh': plainText,
-  '.svg': 'image/svg+xml',
-  '.txt': plainText,
-  '.wasm': 'application/wasm',
-  '.xml': 'application/xml; charset=utf-8',
-  '.zip': 'application/zip',
-}
-
-function contentType(path: string): string {
-  const name = basename(path)
-  if (name === '@latest') return 'application/json'
-  // What the checksum database serves has names with dots that are no extensions.
-  if (path.startsWith('sumdb/')) return path.includes('/tile/') ? 'application/octet-stream' : plainText
-  return contentTypes[extname(name)] ?? 'application/octet-stream'
-}
-
 function cacheControl(path: string): string {
-  if (/(?:^|\/)@v\/v\d[^/]*\.\d[^/]*\.\d[^/]*\.(?:info|mod|zip)$/.test(path)) return immutable
-  if (/^sumdb\/.*\/(?:tile|lookup)\//.test(path)) return immutable
-  return /(?:^|\/)@(?:v\/[^/]+|latest)$/.test(path) ? 'public, max-age=60' : 'no-cache'
+  if (isImmutable(path)) return immutableFor('public')
+  return /(?:^|\/)@(?:v\/[^/]+|latest)$/.test(path) ? mutableFor('public') : 'no-cache'
 }
-
-const immutable = 'public, max-age=31536000, immutable'
 
 function hasTag(header: string | undefined, tag: string): boolean {
   const tags = header?.split(',').map((part) => part.trim().replace(/^W\//, ''))

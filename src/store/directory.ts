@@ -383,7 +383,7 @@ interface Temporary {
 }
 
 /** Runs one function after the other for the same key, in the order of the calls. */
-async function inTurn<T>(key: string, use: () => Promise<T>): Promise<T> {
+export async function inTurn<T>(key: string, use: () => Promise<T>): Promise<T> {
   const before = turns.get(key)
   const turn = before === undefined ? use() : before.then(use, use)
   turns.set(key, turn)
@@ -502,7 +502,8 @@ export function codeOf(cause: unknown): string | undefined {
   return cause instanceof Error && 'code' in cause && typeof cause.code === 'string' ? cause.code : undefined
 }
 
-function isAbsent(cause: unknown): boolean {
+/** Tells whether a file is not there, by what the system says when it is read. */
+export function isAbsent(cause: unknown): boolean {
   return codeOf(cause) === 'ENOENT' || codeOf(cause) === 'ENOTDIR'
 }
 

@@ -19,6 +19,7 @@ import { publishInto } from '../../src/publish.ts'
 import type { Report } from '../../src/report.ts'
 import { openDirectoryStore } from '../../src/store/directory.ts'
 import { withLock } from '../../src/store/lock.ts'
+import { openS3Store, type S3Store } from '../../src/store/s3.ts'
 import type { Store } from '../../src/store/store.ts'
 import { parseLines, runCli, startCli } from './cli.ts'
 import {
@@ -30,6 +31,7 @@ import {
   type RawRepository,
 } from './gitobjects.ts'
 import { runGit } from './repo.ts'
+import type { S3Stub } from './s3stub.ts'
 
 /**
  * Why a problem has its severity, in the words of product.md. An error: someone
@@ -646,6 +648,36 @@ export const scenarios: Readonly<Record<ProblemCode, Scenario>> = {
       return withLock(stage.site, () => catchFatal(stage.build()))
     },
   },
+  'store-failed': {
+    point: 'The key may not see which objects there are.',
+    because: 'must act',
+    exit: 2,
+    says: ['GET a in s3://modules: 403 AccessDenied.'],
+    run: () =>
+      withStub(async (stub, open) => {
+        stub.mayList = false
+        const store = await open()
+        await store.get('a')
+      }),
+  },
+  'store-unconditional': {
+    point: 'The storage overwrites what was only to be created.',
+    because: 'must act',
+    exit: 2,
+    says: ['s3://modules'],
+    run: () =>
+      withStub(async (stub, open) => {
+        stub.conditions = 'ignore'
+        await open()
+      }),
+  },
+  'credentials-missing': {
+    point: 'There are no keys in the environment.',
+    because: 'must act',
+    exit: 2,
+    says: ['no credentials'],
+    run: ({ dir }) => catchFatal(openS3Store({ bucket: 'modules', prefix: '' }, { env: { HOME: dir } })),
+  },
   'target-failed': {
     point: 'One of two targets is a file.',
     because: 'must act',
@@ -740,6 +772,17 @@ function holdSum(stage: Stage, version: string): void {
 }
 
 // ---- Runs that end ----
+
+async function withStub(use: (stub: S3Stub, open: () => Promise<S3Store>) => Promise<void>): Promise<Ended> {
+  const { startS3Stub } = await import('./s3stub.ts')
+  const stub = await startS3Stub()
+  const target = { bucket: stub.bucket, prefix: '' }
+  try {
+    return await catchFatal(use(stub, () => openS3Store(target, { env: stub.env, tries: 2, backoffMs: 1 })))
+  } finally {
+    await stub.close()
+  }
+}
 
 async function catchFatal(run: Promise<unknown>): Promise<Ended> {
   const error = await run.then(
