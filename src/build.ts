@@ -93,7 +93,7 @@ export async function index(
   const { target = settings.output } = options
   const reporter = new Reporter('index', settings, options)
   const [{ renewIndex }, { withTarget }] = await Promise.all([import('./renew.ts'), import('./targets.ts')])
-  reporter.notice(await withTarget(target, options, (store) => renewIndex(store, settings)))
+  reporter.notice(await withTarget(target, settings, options, (store) => renewIndex(store, settings)))
   return reporter.finish()
 }
 

@@ -67,7 +67,7 @@ export async function publish(
     try {
       const use = (store: Store, signal?: AbortSignal) =>
         publishInto(store, settings, { ...options, env, ...(signal && { signal }) })
-      reports.push(await withTarget(target, { ...options, env }, use))
+      reports.push(await withTarget(target, settings, { ...options, env }, use))
     } catch (error) {
       if (!(error instanceof FatalError) || options.signal?.aborted) throw error
       failures.push(error)

@@ -5,6 +5,8 @@
  */
 
 import { resolve } from 'node:path'
+import type { Settings } from './config/schema.ts'
+import { FatalError } from './problem.ts'
 import { openDirectoryStore } from './store/directory.ts'
 import { withLock } from './store/lock.ts'
 import type { Store } from './store/store.ts'
@@ -17,13 +19,24 @@ export interface TargetOptions {
   readonly signal?: AbortSignal
 }
 
-/** Opens a target, "s3://bucket/prefix" or a directory, lends it to `use`, and closes it. Throws a FatalError where it cannot be written. */
+/**
+ * Opens a target, "s3://bucket/prefix" or a directory, lends it to `use`, and closes it. Throws a FatalError where it
+ * cannot be written.
+ */
 export async function withTarget<T>(
   target: string,
+  { access }: Pick<Settings, 'access'>,
   options: TargetOptions,
   use: (store: Store, signal?: AbortSignal) => Promise<T>,
 ): Promise<T> {
-  return withDirectory(resolve(target), options.signal, use)
+  const { env = process.env, writers = 'many', signal } = options
+  if (!target.startsWith('s3:')) return withDirectory(resolve(target), signal, use)
+  // Loaded when needed: a build into a directory never does.
+  const { openS3Store, parseS3Target } = await import('./store/s3.ts')
+  const place = parseS3Target(target)
+  if ('code' in place) throw new FatalError(place)
+  const store = await openS3Store(place, { env, access, writers, ...(signal && { signal }) })
+  return use(store, signal)
 }
 
 async function withDirectory<T>(

@@ -39,7 +39,7 @@ export async function withdraw(
   { module, version }: { readonly module: string; readonly version: string },
   options: WithdrawOptions & TargetOptions,
 ): Promise<Tombstone> {
-  return withTarget(target, options, (store, signal) =>
+  return withTarget(target, settings, options, (store, signal) =>
     withdrawFrom(store, settings, module, version, { ...options, ...(signal && { signal }) }),
   )
 }

@@ -22,6 +22,7 @@ import { withLock } from '../../src/store/lock.ts'
 import { openS3Store, type S3Store } from '../../src/store/s3.ts'
 import type { Store } from '../../src/store/store.ts'
 import { parseLines, runCli, startCli } from './cli.ts'
+import { faultyStore } from './faultystore.ts'
 import {
   type Bytes,
   type CommitOptions,
@@ -699,9 +700,8 @@ export const scenarios: Readonly<Record<ProblemCode, Scenario>> = {
       const store = await openDirectoryStore(join(stage.dir, 'raced'))
       const config = { ...stage.config, repositories: stage.repositories }
       const settings = await loadSettings({ cwd: stage.dir, env: {}, config })
-      const raced = Object.assign(Object.create(store), {
-        replace: async () => ({ result: 'conflict' }),
-      }) as Store
+      const replace: Store['replace'] = async () => ({ result: 'conflict' })
+      const raced: Store = { ...faultyStore(store), replace }
       return catchFatal(publishInto(raced, settings, { attempts: 3 }))
     },
   },
