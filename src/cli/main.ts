@@ -9,6 +9,7 @@
 import { resolve } from 'node:path'
 import type * as Typed from '@commander-js/extra-typings'
 import * as commander from 'commander'
+import type { BuildOptions } from '../build.ts'
 import { ownVersion } from '../config/package.ts'
 import type { Settings } from '../config/schema.ts'
 import type { FlowOptions } from '../events.ts'
@@ -62,10 +63,13 @@ function createProgram() {
       collectVersion,
     )
     .option('--no-index', 'leave what spans modules to "modpress index"')
-    .addHelpText('after', '\nExample:\n  modpress build --output public --url https://go.example.com')
+    .option(...liveFlag)
+    .option(...newFlag)
+    .addHelpText('after', buildExamples)
     .action((_flags, command) => {
       const flags = command.optsWithGlobals()
       return run('build', flags, async (flow) => {
+        const live = readLive(flags)
         const settings = await load(flags)
         const { build } = await import('./flows.ts')
         return build(settings, {
@@ -73,6 +77,7 @@ function createProgram() {
           failOn: flags.failOn,
           acceptMoved: flags.acceptMoved ?? [],
           index: flags.index ? 'write' : 'leave',
+          ...live,
         })
       })
     })
@@ -84,6 +89,8 @@ function createProgram() {
     .argument('[REV]', 'with --as: the revision to be tagged; default: HEAD')
     .option('--as <TAG>', 'only: would this tag be accepted? Exit status 1 if not')
     .addOption(failOnOption())
+    .option(...liveFlag)
+    .option(...newFlag)
     .addHelpText('after', '\nExample:\n  modpress plan --as v1.4.0 main && git tag v1.4.0 main')
     .action((revision, _flags, command) => {
       const flags = command.optsWithGlobals()
@@ -91,9 +98,10 @@ function createProgram() {
         if (revision !== undefined && flags.as === undefined) {
           throw usage(`The revision ${revision} needs --as TAG.`, 'modpress plan --as TAG REV')
         }
+        const live = readLive(flags)
         const settings = await load(flags)
         const { plan } = await import('./flows.ts')
-        const options = { ...flow, failOn: flags.failOn }
+        const options = { ...flow, failOn: flags.failOn, ...live }
         if (flags.as === undefined) return plan(settings, options)
         const as = { tag: flags.as, ...(revision === undefined ? {} : { revision }) }
         return judge(as.tag, await plan(settings, { ...options, as }), flags.failOn)
@@ -154,6 +162,17 @@ function createProgram() {
   return program
 }
 
+const liveFlag = [
+  '--live <URL|DIR|s3://…>',
+  'start from what is deployed there instead of the output directory',
+] as const
+const newFlag = ['--new', 'with --live: nothing was deployed yet. For the very first time only'] as const
+
+const buildExamples = `
+Examples:
+  modpress build --output public --url https://go.example.com
+  modpress build --live https://go.example.com   on a Pages host, in a job without a cache`
+
 function failOnOption() {
   return new Option('--fail-on <WHEN>', 'exit with 1 for new errors, any error, any warning too, or never')
     .choices(failOn)
@@ -190,6 +209,16 @@ async function load({ config, output, url, jobs }: Flags): Promise<Settings> {
     ...(url === undefined ? {} : { url }),
     ...(jobs === undefined ? {} : { jobs }),
   })
+}
+
+function readLive({ live, new: isNew }: LiveFlags): Pick<BuildOptions, 'live'> {
+  if (live === undefined && isNew) throw usage('--new needs --live.', 'See modpress build --help.')
+  return live === undefined ? {} : { live: { source: live, expect: isNew ? 'nothing' : 'site' } }
+}
+
+interface LiveFlags {
+  readonly live?: string | undefined
+  readonly new?: true | undefined
 }
 
 /** Answers whether a tag would be accepted, also by the exit status, so that a script can push it after "&&". */

@@ -148,6 +148,7 @@ interface Work {
 }
 
 const verbs: Readonly<Record<ProgressEvent['step'], string>> = {
+  restore: 'fetching what is live of',
   clone: 'fetching',
   survey: 'looking at',
   read: 'reading',
