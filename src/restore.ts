@@ -53,6 +53,8 @@ export async function restoreSite(
       for (const repository of repositories) {
         lost.throwIfAborted()
         options.signal?.throwIfAborted()
+        // Everything was fetched, which is what "restore" counts. Now it is written.
+        options.onEvent?.({ type: 'progress', step: 'derive', repository: repository.shard.root })
         await restoreRepository(store, whole, repository)
       }
       for (const path of leftovers) await store.remove(path)

@@ -148,7 +148,7 @@ interface Work {
 }
 
 const verbs: Readonly<Record<ProgressEvent['step'], string>> = {
-  restore: 'fetching what is live of',
+  restore: 'restoring',
   clone: 'fetching',
   survey: 'looking at',
   read: 'reading',
