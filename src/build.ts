@@ -2,6 +2,7 @@
  * The build: repositories become a site directory. It reads like the table of
  * contents; each step is a file of its own.
  *
+ *   live       live.ts           with --live: what is live is fetched, verified, and put into the directory (restore.ts)
  *   discover   git/discover.ts   settings → repositories on disk
  *   survey     survey.ts         refs and shard of each
  *   compare    current.ts        is there anything to do?
@@ -20,6 +21,7 @@ import type { Settings } from './config/schema.ts'
 import { isCurrent, isIndexed } from './current.ts'
 import type { FlowOptions } from './events.ts'
 import { discoverRepositories } from './git/discover.ts'
+import type { LiveOptions, LiveSite } from './live.ts'
 import { FatalError, problem } from './problem.ts'
 import { type FailOn, type Report, Reporter } from './report.ts'
 import { openDirectoryStore } from './store/directory.ts'
@@ -28,7 +30,7 @@ import { type Run, type Survey, surveyAll } from './survey.ts'
 import type { TargetOptions } from './targets.ts'
 
 export interface BuildOptions extends FlowOptions {
-  /** Tokens for cloning are read from it. @default the process's */
+  /** Tokens for cloning and credentials for what is live are read from it. @default the process's */
   readonly env?: Readonly<Record<string, string | undefined>>
   /** Whether what spans modules is derived too. @default 'write' */
   readonly index?: 'write' | 'leave'
@@ -36,14 +38,24 @@ export interface BuildOptions extends FlowOptions {
   readonly acceptMoved?: readonly string[]
   /** Which problems make the run fail. @default 'new' */
   readonly failOn?: FailOn
+  /** Where to start from. @default the output directory as it is */
+  readonly live?: LiveOptions
 }
 
 /** Builds the site of the settings into their output directory. Throws a FatalError where nothing can be done. */
 export async function build(settings: Settings, options: BuildOptions = {}): Promise<Report> {
+  const { live, env = process.env } = options
+  if (live === undefined) return buildOutput(settings, options)
+  const { withLive } = await import('./live.ts')
+  return withLive(settings, live, { ...options, env }, (site) => buildOutput(settings, options, site))
+}
+
+async function buildOutput(settings: Settings, options: BuildOptions, live?: LiveSite): Promise<Report> {
   const { acceptMoved = [], index = 'write' } = options
   const reporter = new Reporter('build', settings, options)
   const store = await openDirectoryStore(settings.output)
   const run = await discover(settings, store, options)
+  await live?.restore(run.site)
 
   // Without the lock first: a run with nothing new writes nothing at all, not even that.
   const surveys = await surveyAll(run)
@@ -61,15 +73,22 @@ export async function build(settings: Settings, options: BuildOptions = {}): Pro
   return reporter.finish()
 }
 
-export interface PlanOptions extends FlowOptions, Pick<BuildOptions, 'env' | 'failOn'> {
+export interface PlanOptions extends FlowOptions, Pick<BuildOptions, 'env' | 'failOn' | 'live'> {
   /** A tag that is not there yet, and the revision that it would be for. */
   readonly as?: { readonly tag: string; readonly revision?: string }
 }
 
 /** Tells what a build would do, and writes nothing. Throws a FatalError where nothing can be done. */
 export async function plan(settings: Settings, options: PlanOptions = {}): Promise<Report> {
+  const { live, env = process.env } = options
+  const output = await openDirectoryStore(settings.output)
+  if (live === undefined) return planOn(output, settings, options)
+  const { withLiveRecord } = await import('./live.ts')
+  return withLiveRecord(live, { ...options, env }, (store = output) => planOn(store, settings, options))
+}
+
+async function planOn(store: Store, settings: Settings, options: PlanOptions): Promise<Report> {
   const reporter = new Reporter('plan', settings, options)
-  const store = await openDirectoryStore(settings.output)
   // The revision of a tag that is not there yet may be on any branch.
   const branches = options.as === undefined ? 'needed' : 'all'
   const run = await discover(settings, store, { ...options, branches })

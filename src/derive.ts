@@ -57,11 +57,41 @@ export async function deriveRepository(
   const meta = renderRootMeta({ ...metaOf(repository, pressed.shard), ...urlOf(site) })
   const paths = new Set<string>(modules.map((module) => module.path))
   await eachOf(modules, modulesAtOnce, (module) => deriveModule(store, site, module, paths, meta, mode))
-  const rootDirectory = pageDirectory(repository.root, site.settings.prefix)
-  if (paths.size > 0 && !paths.has(repository.root) && rootDirectory !== '') {
-    const page = renderRootPage(repository.root, [...paths].sort(), site.settings, meta)
-    await putFile(store, pageFile(rootDirectory), page)
-  }
+  const rootPage = rootPageOf(site, repository.root, paths, meta)
+  if (rootPage !== undefined) await putFile(store, rootPage.path, rootPage.render())
+}
+
+/** Writes the derived files of a repository as its records say, which are all that is known of it. */
+export async function deriveRecorded(
+  store: Store,
+  site: Site,
+  records: readonly ModuleRecord[],
+): Promise<void> {
+  await eachOf(records, modulesAtOnce, (record) => writeProxyFiles(store, record, undefined))
+  await eachOf(pagesOf(site, records), pagesAtOnce, ({ path, render }) => putFile(store, path, render()))
+  for (const record of records) await putFile(store, recordFile(record.path), formatRecord(record))
+}
+
+/** Returns all pages of a repository, from the records of its modules. */
+export function pagesOf(site: Site, records: readonly ModuleRecord[]): Page[] {
+  const paths = new Set<string>(records.map((record) => record.path))
+  const [first] = records
+  if (first === undefined) return []
+  const { root } = first.repository
+  const pages = records.flatMap((record) => {
+    const meta = renderRootMeta({ ...record.repository, ...urlOf(site) })
+    return pagesOfModule(site, record, undefined, paths, meta)
+  })
+  const meta = renderRootMeta({ ...first.repository, ...urlOf(site) })
+  return [...pages, ...[rootPageOf(site, root, paths, meta) ?? []].flat()]
+}
+
+/** The page of a root that is no module itself. */
+function rootPageOf(site: Site, root: ModulePath, paths: ReadonlySet<string>, meta: Html): Page | undefined {
+  const directory = pageDirectory(root, site.settings.prefix)
+  if (paths.size === 0 || paths.has(root) || directory === '') return undefined
+  const render = () => renderRootPage(root, [...paths].sort(), site.settings, meta)
+  return { path: pageFile(directory), render }
 }
 
 /** Modules have no file in common. */
@@ -187,7 +217,20 @@ async function deriveModule(
   }
   await writeProxyFiles(store, record, before)
   await writePages(store, site, record, mode === 'all' ? undefined : before, modules, meta)
-  await putFile(store, recordFile(draft.path), `${JSON.stringify(record)}\n`)
+  await putFile(store, recordFile(draft.path), formatRecord(record))
+}
+
+function formatRecord(record: ModuleRecord): string {
+  return `${JSON.stringify(record)}\n`
+}
+
+/** Returns the files that answer for modules, beside those of versions. */
+export function answersOf(records: readonly ModuleRecord[]): string[] {
+  return records.flatMap(({ path, latest, queries, withdrawn }) => [
+    listFile(path),
+    ...(latest === undefined && withdrawn === undefined ? [] : [latestFile(path)]),
+    ...Object.keys(queries).map((name) => queryFile(path, name)),
+  ])
 }
 
 /**
@@ -231,6 +274,12 @@ async function copyInfo(
   if (info !== undefined) await putFile(store, target, Buffer.concat([info.body, Buffer.from(ending)]))
 }
 
+/** A page, and how it is made. */
+interface Page {
+  readonly path: string
+  readonly render: () => string
+}
+
 async function writePages(
   store: Store,
   site: Site,
@@ -239,9 +288,21 @@ async function writePages(
   modules: ReadonlySet<string>,
   meta: Html,
 ): Promise<void> {
+  const pages = pagesOfModule(site, record, before, modules, meta)
+  await eachOf(pages, pagesAtOnce, async ({ path, render }) => putFile(store, path, render()))
+}
+
+/** Returns the pages of a module; of versions, those that it did not have before. */
+function pagesOfModule(
+  site: Site,
+  record: ModuleRecord,
+  before: ModuleRecord | undefined,
+  modules: ReadonlySet<string>,
+  meta: Html,
+): Page[] {
   const { prefix } = site.settings
   const known = new Set(before?.versions.map((version) => version.version))
-  const pages: { readonly path: string; readonly render: () => string }[] = []
+  const pages: Page[] = []
   for (const version of record.versions) {
     if (known.has(version.version)) continue
     const path = pageFile(versionDirectory(record, version, site.settings))
@@ -260,10 +321,9 @@ async function writePages(
     const render = () => renderPackagePage(record, path, site.settings, meta)
     pages.push({ path: pageFile(pageDirectory(path, prefix)), render })
   }
-  await eachOf(pages, pagesAtOnce, async ({ path, render }) => putFile(store, path, render()))
   const directory = pageDirectory(record.path, prefix)
-  if (directory !== '')
-    await putFile(store, pageFile(directory), renderModulePage(record, site.settings, meta))
+  const render = () => renderModulePage(record, site.settings, meta)
+  return directory === '' ? pages : [...pages, { path: pageFile(directory), render }]
 }
 
 /** While one waits for the disk, others are rendered. */

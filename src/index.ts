@@ -16,6 +16,7 @@ export {
   type Settings,
 } from './config/schema.ts'
 export type { FlowOptions, ModpressEvent, ProblemEvent, ProgressEvent, VersionEvent } from './events.ts'
+export type { LiveOptions } from './live.ts'
 export type { ForgeName, SourceTemplate } from './model.ts'
 export {
   type CatalogueEntry,

@@ -84,6 +84,10 @@ export type ProblemCode =
   | 'target-failed'
   | 'site-newer'
   | 'site-damaged'
+  | 'live-missing'
+  | 'live-exists'
+  | 'live-unreachable'
+  | 'live-damaged'
   | 'interrupted'
   | 'internal-error'
 
@@ -408,6 +412,27 @@ const catalogue: Readonly<Record<ProblemCode, CatalogueEntry>> = {
     about:
       'The record of a module, from which the front page is made, cannot be read, so that the page lacks the module.',
     hint: 'Remove the file, and the shard of its repository below -/manifest: the next build makes both anew.',
+  },
+  'live-missing': {
+    severity: 'error',
+    about: 'There is no site where --live looks for one.',
+    hint: 'Correct the address. If nothing was ever deployed there, pass --new, this time only.',
+  },
+  'live-exists': {
+    severity: 'error',
+    about: 'With --new nothing may be live yet, and something is, which would be replaced.',
+    hint: 'Leave --new out: it is for the very first time.',
+  },
+  'live-unreachable': {
+    severity: 'error',
+    about: 'The live site, or a file that it names, cannot be read. Nothing was written.',
+    hint: 'Look at the address with curl, and run again.',
+  },
+  'live-damaged': {
+    severity: 'error',
+    about:
+      'A file of the live site is missing, or is not what the site itself says of it. Nothing was written.',
+    hint: 'If a deployment is under way, or a cache holds older files, run again later. Else mend the site, or deploy an earlier one again.',
   },
   interrupted: {
     severity: 'error',

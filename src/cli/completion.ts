@@ -76,6 +76,11 @@ function describeArgument(argument: Argument, commands: readonly string[]): Valu
   return { name, choices: name === 'COMMAND' ? commands : (argument.argChoices ?? []) }
 }
 
+/** Tells whether a value may be a directory: "DIR", "URL|DIR". */
+function isDirectory({ name }: Value): boolean {
+  return name.split('|').includes('DIR')
+}
+
 const renderers: Readonly<Record<Shell, (table: Table) => string>> = { bash, zsh, fish }
 
 // ---- bash ----
@@ -136,7 +141,7 @@ function bashWords(flags: readonly string[]): string {
 function bashKind(value: Value | undefined): string {
   if (value !== undefined && value.choices.length > 0) return `kind=words words='${value.choices.join(' ')}'`
   if (value?.name === 'FILE') return 'kind=files'
-  return value?.name === 'DIR' ? 'kind=directories' : 'kind=nothing'
+  return value !== undefined && isDirectory(value) ? 'kind=directories' : 'kind=nothing'
 }
 
 // ---- zsh ----
@@ -189,10 +194,11 @@ function zshFlag({ names, about, value, isRepeatable }: Flag): string {
   return specs.join(' ')
 }
 
-function zshValue({ name, choices }: Value): string {
+function zshValue(value: Value): string {
+  const { name, choices } = value
   if (choices.length > 0) return `${name}:(${choices.join(' ')})`
-  const action = name === 'FILE' ? '_files' : name === 'DIR' ? '_files -/' : ' '
-  return `${name}:${action}`
+  const action = name === 'FILE' ? '_files' : isDirectory(value) ? '_files -/' : ' '
+  return `${name.replaceAll(':', '\\:')}:${action}`
 }
 
 // ---- fish ----
@@ -225,10 +231,11 @@ function fishFlag({ names, about, value }: Flag): string {
   return [...forms, ...taken, '-d', quote(about)].filter(Boolean).join(' ')
 }
 
-function fishValue({ name, choices }: Value): string {
+function fishValue(value: Value): string {
+  const { name, choices } = value
   if (choices.length > 0) return `-a ${quote(choices.join(' '))}`
   if (name === 'FILE') return '-F'
-  return name === 'DIR' ? `-a '(__fish_complete_directories)'` : ''
+  return isDirectory(value) ? `-a '(__fish_complete_directories)'` : ''
 }
 
 /** In single quotes, as all three shells read it. */

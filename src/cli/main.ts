@@ -9,6 +9,7 @@
 import { resolve } from 'node:path'
 import type * as Typed from '@commander-js/extra-typings'
 import * as commander from 'commander'
+import type { BuildOptions } from '../build.ts'
 import { ownVersion } from '../config/package.ts'
 import type { RepositoryPart, Settings } from '../config/schema.ts'
 import type { FlowOptions } from '../events.ts'
@@ -63,10 +64,13 @@ function createProgram() {
       collectVersion,
     )
     .option('--no-index', 'leave what spans modules to "modpress index"')
-    .addHelpText('after', '\nExample:\n  modpress build --output public --url https://go.example.com')
+    .option(...liveFlag)
+    .option(...newFlag)
+    .addHelpText('after', buildExamples)
     .action((_flags, command) => {
       const flags = command.optsWithGlobals()
       return run('build', flags, async (flow) => {
+        const live = readLive(flags)
         const settings = await load(flags)
         const { build } = await import('./flows.ts')
         return build(settings, {
@@ -74,6 +78,7 @@ function createProgram() {
           failOn: flags.failOn,
           acceptMoved: flags.acceptMoved ?? [],
           index: flags.index ? 'write' : 'leave',
+          ...live,
         })
       })
     })
@@ -85,6 +90,8 @@ function createProgram() {
     .argument('[REV]', 'with --as: the revision to be tagged; default: HEAD')
     .option('--as <TAG>', 'only: would this tag be accepted? Exit status 1 if not')
     .addOption(failOnOption())
+    .option(...liveFlag)
+    .option(...newFlag)
     .addHelpText('after', '\nExample:\n  modpress plan --as v1.4.0 main && git tag v1.4.0 main')
     .action((revision, _flags, command) => {
       const flags = command.optsWithGlobals()
@@ -92,9 +99,10 @@ function createProgram() {
         if (revision !== undefined && flags.as === undefined) {
           throw usage(`The revision ${revision} needs --as TAG.`, 'modpress plan --as TAG REV')
         }
+        const live = readLive(flags)
         const settings = await load(flags)
         const { plan } = await import('./flows.ts')
-        const options = { ...flow, failOn: flags.failOn }
+        const options = { ...flow, failOn: flags.failOn, ...live }
         if (flags.as === undefined) return plan(settings, options)
         const as = { tag: flags.as, ...(revision === undefined ? {} : { revision }) }
         return judge(as.tag, await plan(settings, { ...options, as }), flags.failOn)
@@ -238,6 +246,17 @@ function writersOf(flags: { readonly assumeSingleWriter?: unknown }): 'many' | '
   return flags.assumeSingleWriter === true ? 'single' : 'many'
 }
 
+const liveFlag = [
+  '--live <URL|DIR|s3://…>',
+  'start from what is deployed there instead of the output directory',
+] as const
+const newFlag = ['--new', 'with --live: nothing was deployed yet. For the very first time only'] as const
+
+const buildExamples = `
+Examples:
+  modpress build --output public --url https://go.example.com
+  modpress build --live https://go.example.com   on a Pages host, in a job without a cache`
+
 function failOnOption() {
   return new Option('--fail-on <WHEN>', 'exit with 1 for new errors, any error, any warning too, or never')
     .choices(failOn)
@@ -276,6 +295,16 @@ async function load({ config, output, url, jobs, shard }: Flags): Promise<Settin
     ...(jobs === undefined ? {} : { jobs }),
     ...(shard === undefined ? {} : { part: shard }),
   })
+}
+
+function readLive({ live, new: isNew }: LiveFlags): Pick<BuildOptions, 'live'> {
+  if (live === undefined && isNew) throw usage('--new needs --live.', 'See modpress build --help.')
+  return live === undefined ? {} : { live: { source: live, expect: isNew ? 'nothing' : 'site' } }
+}
+
+interface LiveFlags {
+  readonly live?: string | undefined
+  readonly new?: true | undefined
 }
 
 /** Answers whether a tag would be accepted, also by the exit status, so that a script can push it after "&&". */

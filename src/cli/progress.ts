@@ -148,6 +148,7 @@ interface Work {
 }
 
 const verbs: Readonly<Record<ProgressEvent['step'], string>> = {
+  restore: 'restoring',
   clone: 'fetching',
   survey: 'looking at',
   read: 'reading',

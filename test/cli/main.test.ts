@@ -50,7 +50,9 @@ describe('a command line that is not understood', () => {
     [['plan', '--as'], /--as <TAG>.*argument missing/],
     [['serve', '--port', '70000'], /--port.*0 to 65535/],
     [['completion', 'powershell'], /bash, zsh, fish/],
-    [['build', '--live', 'x'], /Unknown option '--live'/],
+    [['build', '--live'], /--live <URL\|DIR\|s3:\/\/…>.*argument missing/],
+    [['build', '--new'], /--new needs --live/],
+    [['build', '--shard', '1/2'], /Unknown option '--shard'/],
   ] as const)('%j is a problem', async ([args, message]) => {
     const { status, stdout, stderr } = await runCli(args)
     expect({ status, stdout }).toEqual({ status: 2, stdout: '' })

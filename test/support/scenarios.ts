@@ -715,6 +715,42 @@ export const scenarios: Readonly<Record<ProblemCode, Scenario>> = {
       return catchFatal(stage.build())
     },
   },
+  'live-missing': {
+    point: 'A directory in which nothing was ever deployed.',
+    because: 'must act',
+    exit: 2,
+    says: ['-/manifest.jsonl', 'nowhere'],
+    run: (stage) => runBuild(stage, ['--live', join(stage.dir, 'nowhere')]),
+  },
+  'live-exists': {
+    point: 'A second run that says it is the first.',
+    because: 'must act',
+    exit: 2,
+    says: ['--new', '-/manifest.jsonl'],
+    run: (stage) => runBuild(stage, ['--output', 'fresh', '--live', stage.site, '--new']),
+  },
+  'live-unreachable': {
+    point: 'A file where the live directory should be.',
+    because: 'must act',
+    exit: 2,
+    says: ['file'],
+    run: (stage) => {
+      writeFileSync(join(stage.dir, 'file'), '')
+      return runBuild(stage, ['--live', join(stage.dir, 'file')])
+    },
+  },
+  'live-damaged': {
+    point: 'A site whose zip is another than its record says.',
+    because: 'must act',
+    exit: 2,
+    says: [`${root}/@v/v1.0.0.zip`, 'sha256'],
+    run: (stage) => {
+      const live = join(stage.dir, 'live')
+      cpSync(stage.site, live, { recursive: true })
+      writeFileSync(join(live, root, '@v/v1.0.0.zip'), 'PK')
+      return runBuild(stage, ['--output', 'fresh', '--live', live])
+    },
+  },
   interrupted: {
     point: 'Someone stops a run that waits for a server.',
     because: 'must act',
