@@ -23,7 +23,6 @@
  * This file is long because twins and doubt are part of each method.
  */
 
-import { randomUUID } from 'node:crypto'
 import { compareUtf8 } from '../module/dirhash.ts'
 import { FatalError, type Problem, problem } from '../problem.ts'
 import { contentType, immutableFor, isImmutable, mutableFor } from '../render/headers.ts'
@@ -251,13 +250,16 @@ export class S3Store implements Store {
 
   /** Asks for an empty part of the list, so that a wrong bucket, region or key is told before any work is done. */
   async check(): Promise<void> {
-    await this.#page({ 'max-keys': '1', prefix: `${this.#prefix}${probes}` })
+    await this.#page({ 'max-keys': '1', prefix: `${this.#prefix}-/none/` })
   }
 
-  /** Finds out whether the storage honours conditional writes, with an object that is removed again. */
+  /**
+   * Finds out whether the storage honours conditional writes, by a file that every site has, and always with the same
+   * content: whoever is killed here leaves nothing that does not belong there.
+   */
   async probe(): Promise<'conditional' | 'unconditional'> {
-    const key = `${this.#prefix}${probes}${randomUUID()}`
-    const payload = payloadOf(new TextEncoder().encode('Left by a run that was killed. It can be removed.\n'))
+    const key = this.#key(probeFile)
+    const payload = payloadOf(new Uint8Array())
     const put = async (
       condition: Readonly<Record<string, string>>,
       ...expected: number[]
@@ -266,7 +268,7 @@ export class S3Store implements Store {
         method: 'PUT',
         key,
         payload,
-        headers: { ...this.#headers(key, 'replaced'), ...condition },
+        headers: { ...this.#headers(probeFile, 'replaced'), ...condition },
       }
       const answer = await this.#bucket.send(call)
       // 501: "a header you provided implies functionality that is not implemented".
@@ -274,16 +276,10 @@ export class S3Store implements Store {
       return answer.status
     }
     const created = { 'if-none-match': '*' }
-    const changed = { 'if-match': `"${'0'.repeat(32)}"` }
-    try {
-      // A 412 here can only be the echo of a first try whose answer was lost.
-      const first = await put(created, 200, 412, 409)
-      const again = first === 200 ? await put(created, 200, 412, 409) : first
-      const stale = isRefusal(again) ? await put(changed, 200, 412, 409) : again
-      return isRefusal(stale) ? 'conditional' : 'unconditional'
-    } finally {
-      await this.#delete(key)
-    }
+    const first = await put(created, 200, 412, 409)
+    const again = first === 200 ? await put(created, 200, 412, 409) : first
+    const stale = isRefusal(again) ? await put({ 'if-match': noTag }, 200, 412, 409) : again
+    return isRefusal(stale) ? 'conditional' : 'unconditional'
   }
 
   #key(path: string): string {
@@ -493,8 +489,10 @@ interface Put {
   readonly signal?: AbortSignal | undefined
 }
 
-/** Where probes are, until they are removed. */
-const probes = '-/probe/'
+/** What tells GitHub Pages to serve files as they are: empty, in every site (index-site.ts). */
+const probeFile = '.nojekyll'
+/** What no file has. */
+const noTag = `"${'0'.repeat(32)}"`
 
 const orderHint = 'Use a bucket whose lists are in the order of keys, which "directory buckets" are not.'
 
