@@ -73,8 +73,8 @@ export async function publish(
       failures.push(error)
       if (targets.length === 1) continue
       const { code, message, hint } = error.problem
-      const found = problem('target-failed', {}, `Nothing could be published to ${target}: ${message}`, hint)
-      options.onEvent?.({ type: 'problem', ...found, message: `${found.message} (${code})`, known: false })
+      const told = `Nothing could be published to ${target}, ${code}: ${message}`
+      options.onEvent?.({ type: 'problem', ...problem('target-failed', {}, told, hint), known: false })
     }
   }
   const [failure] = failures

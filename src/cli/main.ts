@@ -163,7 +163,7 @@ function createProgram() {
     .description(
       'Takes a published version down, for a secret that has leaked into it. A tombstone stays: the version can never be published again.',
     )
-    .argument('<M@v>', 'the version, as MODULE@VERSION')
+    .addArgument(new Argument('<M@v>', 'the version, as MODULE@VERSION').argParser(parseVersionName))
     .argument('[TARGET]', 's3://BUCKET/PREFIX or a directory; default: the output directory')
     .requiredOption('--reason <TEXT>', 'why, for those who find it gone')
     .option('--no-index', 'leave what spans modules to "modpress index TARGET"')
@@ -175,28 +175,20 @@ function createProgram() {
     .action((name, target, _flags, command) => {
       const flags = command.optsWithGlobals()
       return run('withdraw', flags, async (flow, report) => {
-        const [key = ''] = collectVersion(name, undefined)
-        const at = key.lastIndexOf('@')
-        const [module, version] = [key.slice(0, at), key.slice(at + 1)]
         const reason = flags.reason.trim()
         if (reason === '')
           throw usage('The reason is empty.', 'Say why, for those who find the version gone.')
         const settings = await load(flags)
         const { withdraw } = await import('./shared.ts')
-        await withdraw(
-          settings,
-          target ?? settings.output,
-          { module, version },
-          {
-            ...flow,
-            reason,
-            time: Math.floor(Date.now() / 1000),
-            index: flags.index ? 'write' : 'leave',
-            writers: writersOf(flags),
-          },
-        )
+        await withdraw(settings, target ?? settings.output, name, {
+          ...flow,
+          reason,
+          time: Math.floor(Date.now() / 1000),
+          index: flags.index ? 'write' : 'leave',
+          writers: writersOf(flags),
+        })
         report.remark('Caches and mirrors may still hold it: purge them, and revoke what has leaked.')
-        return { exit: 0, counts: nothing, summary: `${key} is withdrawn` }
+        return { exit: 0, counts: nothing, summary: `${name.module}@${name.version} is withdrawn` }
       })
     })
 
@@ -403,6 +395,12 @@ function parsePart(text: string): RepositoryPart {
 function parsePort(text: string): number {
   if (/^\d{1,5}$/.test(text) && Number(text) < 65_536) return Number(text)
   throw new commander.InvalidArgumentError('It must be a number from 0 to 65535.')
+}
+
+function parseVersionName(text: string): { readonly module: string; readonly version: string } {
+  const [key = ''] = collectVersion(text, undefined)
+  const at = key.lastIndexOf('@')
+  return { module: key.slice(0, at), version: key.slice(at + 1) }
 }
 
 function collectVersion(text: string, previous: readonly string[] | undefined): string[] {

@@ -52,7 +52,11 @@ describe('a command line that is not understood', () => {
     [['completion', 'powershell'], /bash, zsh, fish/],
     [['build', '--live'], /--live <URL\|DIR\|s3:\/\/…>.*argument missing/],
     [['build', '--new'], /--new needs --live/],
-    [['build', '--shard', '1/2'], /Unknown option '--shard'/],
+    [['build', '--parts', '2'], /Unknown option '--parts'/],
+    [['build', '--shard', '3/2'], /must be one of so many, as 3\/16/],
+    [['publish'], /missing required argument/i],
+    [['withdraw', 'example.com/r', '--reason', 'x'], /MODULE@VERSION/],
+    [['withdraw', 'example.com/r@v1.0.0'], /--reason/],
   ] as const)('%j is a problem', async ([args, message]) => {
     const { status, stdout, stderr } = await runCli(args)
     expect({ status, stdout }).toEqual({ status: 2, stdout: '' })

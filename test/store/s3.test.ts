@@ -70,11 +70,12 @@ for (const [kind, { writers }] of Object.entries(servers) as [
       expect(store.written).toEqual({ files: 2, bytes: 2 })
     })
 
-    // The tokens of s3rver's pages need a cipher that Node no longer has.
-    test.skipIf(kind === 's3rver')('a list is as long as it is, over its pages', async () => {
+    // The tokens of s3rver's pages need a cipher that Node no longer has: there it is one page.
+    test('a list is as long as it is, over its pages', async () => {
       const store = await open()
       const nameOf = (index: number) => `d/${String(index).padStart(4, '0')}${index % 100 === 0 ? '+' : ''}`
-      const paths = Array.from({ length: 1001 }, (_, index) => nameOf(index))
+      const length = kind === 's3rver' ? 900 : 1001
+      const paths = Array.from({ length }, (_, index) => nameOf(index))
       for (let at = 0; at < paths.length; at += 50) {
         await Promise.all(paths.slice(at, at + 50).map((path) => store.create(path, bytes('x'))))
       }
