@@ -209,7 +209,8 @@ function renderSite(
       : renderRootMeta({ ...own.repository, ...(url === undefined ? {} : { url }) })
   const newest = findNewestVersions(modules)
   const limit = limits.modulesOfPage ?? modulesOfPage
-  const { front, groups } = renderFront(modules, newest, settings, frontMeta, limit)
+  const there = newest.filter(({ withdrawn }) => withdrawn === undefined)
+  const { front, groups } = renderFront(modules, there, settings, frontMeta, limit)
   const depths = [...new Set(groups.map(({ depth }) => depth))].sort((a, b) => b - a)
   const shards = formatIndexShards(modules, limits.fewModules)
   return [

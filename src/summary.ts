@@ -37,7 +37,7 @@ export interface ModuleSummary {
   readonly versions: number
   /** How many versions were taken down. Absent where none was. */
   readonly withdrawals?: number
-  /** The listed versions that were committed last, newest first; never more than a few. */
+  /** The listed versions that were committed last, and those that were taken down, newest first; never more than a few. */
   readonly newest: readonly NewVersion[]
 }
 
@@ -45,13 +45,15 @@ export interface NewVersion {
   readonly version: Version
   readonly time: string
   readonly retracted?: true
+  /** Why it was taken down, and `time` is when. */
+  readonly withdrawn?: string
 }
 
 /** So many versions of one module can be in the feed at a time: those who tag a hundred at once do not fill it. */
 const newestVersions = 10
 
-/** What an author says at length is on the module's page. */
-const deprecationLength = 200
+/** What people say at length is on the pages. */
+const textLength = 200
 
 /** Returns the line of a module, from its record and the md5 of its record's bytes. */
 export function summarizeModule(record: ModuleRecord, md5: string): ModuleSummary {
@@ -70,24 +72,24 @@ export function summarizeModule(record: ModuleRecord, md5: string): ModuleSummar
   }
 }
 
-function findNewest({ list, versions }: ModuleRecord): NewVersion[] {
+function findNewest({ list, versions, withdrawn = [] }: ModuleRecord): NewVersion[] {
   const listed = new Set(list)
-  return versions
+  const there = versions
     .filter(({ version }) => listed.has(version))
-    .sort((a, b) => compareTexts(b.time, a.time) || compareVersions(b.version, a.version))
-    .slice(0, newestVersions)
     .map(({ version, time, retracted }) => ({
       version,
       time,
-      ...(retracted === undefined ? {} : { retracted: true }),
+      ...(retracted === undefined ? {} : { retracted: true as const }),
     }))
+  const gone = withdrawn.map(({ version, time, reason }) => ({ version, time, withdrawn: shorten(reason) }))
+  return [...there, ...gone]
+    .sort((a, b) => compareTexts(b.time, a.time) || compareVersions(b.version, a.version))
+    .slice(0, newestVersions)
 }
 
 function shorten(text: string): string {
   const characters = [...text]
-  return characters.length <= deprecationLength
-    ? text
-    : `${characters.slice(0, deprecationLength - 1).join('')}…`
+  return characters.length <= textLength ? text : `${characters.slice(0, textLength - 1).join('')}…`
 }
 
 /** Returns how many versions of these modules were taken down. */

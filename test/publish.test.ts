@@ -134,6 +134,7 @@ describe('withdrawing', () => {
     expect(await textOf(store, `${root}@v1.3.1/index.html`)).toContain('It holds &#60;a key&#62;.')
     expect(await textOf(store, `${root}/index.html`)).toContain('v1.3.1</a> (withdrawn)')
     expect(await textOf(store, 'index.html')).toMatch(/>go\.example\.org\/one<\/a> v1\.2\.0/)
+    expect(await textOf(store, '-/feed.atom')).toContain(`<title>${root}@v1.3.1 (withdrawn)</title>`)
     const down = readSite(settings.output)
     expect((await build(settings)).counts).toMatchObject({ added: 0, kept: 8 })
     expect((await publishInto(store, settings)).counts).toMatchObject({ added: 0, kept: 8 })

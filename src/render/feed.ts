@@ -52,14 +52,17 @@ export function renderFeed(versions: readonly NewestVersion[], site: FeedSite, w
 <author><name>${plain(prefix ?? 'modpress')}</name></author>
 <link rel="self" type="application/atom+xml" href="${plain(link(feedFile))}"/>
 <link rel="alternate" type="text/html" href="${plain(url === undefined ? '../' : `${url}/`)}"/>
-${versions.map(({ path, version, time, retracted }) => {
+${versions.map(({ path, version, time, retracted, withdrawn }) => {
   const page = `${pageDirectory(path, prefix) || path}@${version}`
+  // That it is gone is news of its own, also to those who have read of the version.
+  const mark = withdrawn === undefined ? '' : '#withdrawn'
+  const note = withdrawn !== undefined ? ' (withdrawn)' : retracted ? ' (retracted)' : ''
   return html`<entry>
-<id>${plain(url === undefined ? nameId(`${path}@${version}`) : `${link(page)}/`)}</id>
-<title>${plain(`${path}@${version}${retracted ? ' (retracted)' : ''}`)}</title>
+<id>${plain(url === undefined ? nameId(`${path}@${version}${mark}`) : `${link(page)}/${mark}`)}</id>
+<title>${plain(`${path}@${version}${note}`)}</title>
 <updated>${time}</updated>
 <link rel="alternate" type="text/html" href="${plain(`${link(page)}/`)}"/>
-</entry>
+${withdrawn === undefined ? undefined : html`<summary>${plain(withdrawn)}</summary>\n`}</entry>
 `
 })}${withdrawalsMark(withdrawals)}</feed>
 `.text

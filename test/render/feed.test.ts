@@ -40,6 +40,18 @@ describe('findNewestVersions', () => {
 })
 
 describe('a feed', () => {
+  test('tells of what was taken down, and why, beside the version itself', () => {
+    const down = { ...versionOf('example.com/m'), withdrawn: 'It holds <a key>.' }
+    for (const place of [site, {}]) {
+      const feed = parseXml(renderFeed([down, versionOf('example.com/m')], place))
+      const [gone, version] = childrenOf(feed, 'entry')
+      if (gone === undefined || version === undefined) throw new Error('There should be two entries.')
+      expect(textOf(gone, 'title')).toBe('example.com/m@v1.0.0 (withdrawn)')
+      expect(textOf(gone, 'summary')).toBe('It holds <a key>.')
+      expect(textOf(gone, 'id')).not.toBe(textOf(version, 'id'))
+    }
+  })
+
   test('is what RFC 4287 asks for', () => {
     const versions = [
       versionOf('go.example.com/base/r', 'v2.0.0+incompatible'),
