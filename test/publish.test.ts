@@ -8,15 +8,16 @@ import { publishInto } from '../src/publish.ts'
 import { openDirectoryStore } from '../src/store/directory.ts'
 import type { Store } from '../src/store/store.ts'
 import { withdraw, withdrawFrom } from '../src/withdraw.ts'
+import { faultyStore, findDangling, Killed, seededRandom } from './support/faultystore.ts'
 import { makeDirectory } from './support/repo.ts'
 import { makeSample, type Sample } from './support/sample.ts'
 import { filesBelow } from './support/site.ts'
 
-const roots = ['go.example.org/one', 'go.example.org/two', 'go.example.org/three']
+const roots = ['one', 'two', 'three', 'four', 'five', 'six'].map((name) => `go.example.org/${name}`)
 
-function makeSamples(): Sample[] {
+function makeSamples(count = 3): Sample[] {
   const dir = makeDirectory()
-  return roots.map((root, at) => makeSample(join(dir, String(at)), root))
+  return roots.slice(0, count).map((root, at) => makeSample(join(dir, String(at)), root))
 }
 
 function readSite(dir: string): Map<string, string> {
@@ -199,20 +200,28 @@ describe('withdrawing', () => {
   })
 })
 
-test.for([1, 3, 16])('%i parts give the same as the whole', async (of) => {
-  const samples = makeSamples()
+test.for([1, 4, 16])('%i parts give the same as the whole, also where some were killed', async (of) => {
+  const samples = makeSamples(6)
   const built = await settingsOf(samples)
   await build(built)
-  const shared = join(makeDirectory(), 'site')
+  const store = await openDirectoryStore(join(makeDirectory(), 'site'))
   const settings = await settingsOf(samples)
-  await Promise.all(
-    Array.from({ length: of }, async (_, at) => {
-      const part = { ...settings, part: { number: at + 1, of } }
-      await publishInto(await openDirectoryStore(shared), part, { index: 'leave' })
-    }),
-  )
-  await index({ ...built, output: shared })
-  expect(readSite(shared)).toEqual(readSite(built.output))
+  const random = seededRandom(of)
+  const publishPart = async (number: number, target: Store) => {
+    await publishInto(target, { ...settings, part: { number, of } }, { index: 'leave' })
+  }
+  const numbers = Array.from({ length: of }, (_, at) => at + 1)
+  const killed = numbers.map(async (number) => {
+    const killAt = random() < 0.5 ? 1 + Math.floor(random() * 100) : 10_000
+    await publishPart(number, faultyStore(store, { killAt })).catch((error: unknown) => {
+      if (!(error instanceof Killed)) throw error
+    })
+  })
+  await Promise.all(killed)
+  expect(await findDangling(store)).toEqual([])
+  await Promise.all(numbers.map((number) => publishPart(number, store)))
+  await index({ ...built, output: store.root })
+  expect(readSite(store.root)).toEqual(readSite(built.output))
 })
 
 function zipOf(site: string, version: string): string {
