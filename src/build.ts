@@ -140,7 +140,8 @@ async function areCurrent(
   return true
 }
 
-function checkAcceptMoved(surveys: readonly Survey[], keys: readonly string[]): void {
+/** Throws a FatalError where a version whose move is to be accepted is not there. */
+export function checkAcceptMoved(surveys: readonly Survey[], keys: readonly string[]): void {
   const unknown = keys.find((key) => !surveys.some(({ shard }) => shard.versions.has(key)))
   if (unknown === undefined) return
   const message = `--accept-moved ${unknown}: the site has no such version.`

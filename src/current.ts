@@ -89,6 +89,12 @@ async function readShardHashes(store: Store): Promise<ShardHashes> {
   return hashes === undefined || hashes === 'newer' ? new Map() : hashes
 }
 
+/** Throws a FatalError where a newer modpress wrote the site: nothing of it is to be written then. */
+export async function checkSiteFormat(store: Store): Promise<void> {
+  const file = await store.get('-/site.json')
+  if (file !== undefined && isNewerSite(file)) throw newerFile('-/site.json')
+}
+
 /** Returns what is thrown instead of writing over a file of a newer modpress. */
 export function newerFile(path: string): FatalError {
   return new FatalError(problem('site-newer', {}, `${path} was written by a newer modpress.`))

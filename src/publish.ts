@@ -13,10 +13,10 @@
  * @see product.md, "Order of writing", and docs/design/publishing.md
  */
 
-import { discover } from './build.ts'
+import { checkAcceptMoved, discover } from './build.ts'
 import type { Settings } from './config/schema.ts'
 import { type CopySurvey, copyVersions, surveySite } from './copy.ts'
-import { isCurrent } from './current.ts'
+import { checkSiteFormat, isCurrent } from './current.ts'
 import { eachOf } from './each.ts'
 import { Hands } from './hands.ts'
 import { indexManifest, indexSite } from './index-site.ts'
@@ -109,6 +109,7 @@ export async function publishInto(
   const reporter = new Reporter('publish', settings, options)
   const tell = options.onEvent ?? (() => {})
   const { from } = options
+  await checkSiteFormat(store)
   const work = await (from === undefined
     ? pressing(store, settings, options)
     : copying(store, settings, from, options))
@@ -158,9 +159,12 @@ async function pressing(store: Store, settings: Settings, options: PublishOption
   const roots = await findRoots(store, found.site.roots)
   const site = { ...found.site, roots }
   const surveys = await surveyAll({ ...found, site, isShared: true })
+  checkAcceptMoved(surveys, options.acceptMoved ?? [])
   const hands = new Hands(settings.jobs, shareMemory(settings.memory))
   options.signal?.addEventListener('abort', () => hands.stop())
-  const press = (survey: Survey) => pressSurveyed(store, site, survey, hands, options)
+  const memory = settings.memory / Math.max(1, Math.min(surveys.length, repositoriesAtOnce))
+  const part = { ...site, settings: { ...settings, memory } }
+  const press = (survey: Survey) => pressSurveyed(store, part, survey, hands, options)
   return { site, surveys, press, end: () => hands.end() }
 }
 
@@ -178,14 +182,12 @@ async function pressSurveyed(
     await removeWithdrawn(store, survey.shard)
     return { survey, shard: survey.shard, added: [] }
   }
-  const memory = settings.memory / repositoriesAtOnce
-  const { roomBytes } = shareMemory(memory)
+  const { roomBytes } = shareMemory(settings.memory)
   const origin = originOf(settings, survey.repository)
   const { signal } = options
   const sink = siteSink(store, { hands, roomBytes, ...(origin && { origin }), ...(signal && { signal }) })
-  const part = { ...site, settings: { ...settings, memory } }
   const press = { ...options, reader: settings.git, hands }
-  const pressed = acceptMoved(await pressRepository(survey, part, sink, press), accepted)
+  const pressed = acceptMoved(await pressRepository(survey, site, sink, press), accepted)
   // What was read while the run was being stopped is not to be believed: the terminal stops git, too.
   signal?.throwIfAborted()
   return { ...pressed, shard: hidePlacesIn(settings, pressed.shard) }

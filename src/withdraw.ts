@@ -12,6 +12,7 @@
 
 import type { Settings } from './config/schema.ts'
 import { describeRepository } from './copy.ts'
+import { checkSiteFormat } from './current.ts'
 import { indexManifest, indexSite } from './index-site.ts'
 import { type Shard, type Tombstone, versionKey } from './manifest.ts'
 import type { ModulePath, Version } from './model.ts'
@@ -53,6 +54,7 @@ export async function withdrawFrom(
   options: WithdrawOptions,
 ): Promise<Tombstone> {
   const { reason, time } = options
+  await checkSiteFormat(store)
   const key = versionKey(module, version)
   const root = await findOwner(store, module, key)
   const roots = await findRoots(store, [root])

@@ -68,6 +68,37 @@ async function settingsOf(samples: readonly Sample[], output?: string): Promise<
   return loadSettings({ cwd, env: {}, config, ...(output === undefined ? {} : { output }) })
 }
 
+test('a newer modpress’s site is left alone', async () => {
+  const [one] = makeSamples() as [Sample]
+  const settings = await settingsOf([one])
+  const store = await openDirectoryStore(join(makeDirectory(), 'target'))
+  await store.create('-/site.json', Buffer.from('{"format":99}\n'))
+  const options = { reason: 'x', time: 1 }
+  for (const writing of [
+    publishInto(store, settings),
+    withdrawFrom(store, settings, roots[0] ?? '', 'v1.0.0', options),
+  ])
+    await expect(writing).rejects.toMatchObject({ problem: { code: 'site-newer' }, exitCode: 2 })
+  expect(filesBelow(store.root)).toEqual(['-/site.json'])
+})
+
+test('a moved tag is refused until its move is accepted, by name', async () => {
+  const [one] = makeSamples() as [Sample]
+  const settings = await settingsOf([one])
+  const store = await openDirectoryStore(join(makeDirectory(), 'target'))
+  await publishInto(store, settings)
+  const before = await textOf(store, `${roots[0]}/@v/v1.0.0.info`)
+  one.git('tag', '--force', 'v1.0.0', 'v1.2.0')
+  const key = `${roots[0]}@v1.0.0`
+  const moved = await publishInto(store, settings)
+  expect(moved.problems.find(({ code }) => code === 'tag-moved')).toMatchObject({ severity: 'error' })
+  const unknown = publishInto(store, settings, { acceptMoved: [`${roots[0]}@v9.9.9`] })
+  await expect(unknown).rejects.toThrow('the site has no such version')
+  const accepted = await publishInto(store, settings, { acceptMoved: [key] })
+  expect(accepted.problems.find(({ code }) => code === 'tag-moved')).toMatchObject({ severity: 'note' })
+  expect(await textOf(store, `${roots[0]}/@v/v1.0.0.info`)).toBe(before)
+})
+
 describe('from a site that was built before', () => {
   test('gives its bytes, and what the target has besides stays', async () => {
     const [one, two] = makeSamples() as [Sample, Sample]
