@@ -1,0 +1,7 @@
+/**
+ * Publishing into a bucket of versitygw, the strict one.
+ */
+
+import { testPublishing } from '../support/bucketsuite.ts'
+
+testPublishing('versitygw', 80)
