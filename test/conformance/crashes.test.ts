@@ -63,7 +63,7 @@ describe('a publisher that is killed', () => {
 
   test('beside another one loses nothing, wherever it dies', async () => {
     const random = seededRandom(5)
-    for (let round = 0; round < 60; round++) {
+    for (let round = 0; round < 40; round++) {
       const store = await emptyStore()
       const delay = () => random() * 3
       await Promise.all([

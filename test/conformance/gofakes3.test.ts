@@ -4,4 +4,4 @@
 
 import { testPublishing } from '../support/bucketsuite.ts'
 
-testPublishing('gofakes3', 120)
+testPublishing('gofakes3', 60)

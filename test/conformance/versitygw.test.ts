@@ -4,4 +4,4 @@
 
 import { testPublishing } from '../support/bucketsuite.ts'
 
-testPublishing('versitygw', 80)
+testPublishing('versitygw', 40)
