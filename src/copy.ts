@@ -121,6 +121,7 @@ async function copyVersion(
     if (outcome === 'created') continue
     if (kind === 'zip') {
       const found = await compareZip(store, version, version.h1, repository.root)
+      if (found === 'gone') return problem('version-damaged', place, 'Its zip was taken away meanwhile.')
       if ('code' in found) return found
     } else if (kind === 'mod') {
       const there = await store.get(path)

@@ -89,10 +89,25 @@ async function readShardHashes(store: Store): Promise<ShardHashes> {
   return hashes === undefined || hashes === 'newer' ? new Map() : hashes
 }
 
-/** Throws a FatalError where a newer modpress wrote the site: nothing of it is to be written then. */
-export async function checkSiteFormat(store: Store): Promise<void> {
+/**
+ * Returns what a site says of itself; undefined where it is not there, or damaged. Throws a FatalError where a newer
+ * modpress wrote the site: nothing of it is to be written then.
+ */
+export async function checkSiteFormat(
+  store: Store,
+): Promise<Partial<Pick<Settings, 'url' | 'access'>> | undefined> {
   const file = await store.get('-/site.json')
-  if (file !== undefined && isNewerSite(file)) throw newerFile('-/site.json')
+  if (file === undefined) return undefined
+  if (isNewerSite(file)) throw newerFile('-/site.json')
+  try {
+    const { url, access } = JSON.parse(Buffer.from(file.body).toString('utf8')) as Record<string, unknown>
+    return {
+      ...(typeof url === 'string' ? { url } : {}),
+      ...(access === 'private' || access === 'public' ? { access } : {}),
+    }
+  } catch {
+    return undefined
+  }
 }
 
 /** Returns what is thrown instead of writing over a file of a newer modpress. */

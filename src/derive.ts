@@ -42,6 +42,7 @@ import {
 import { latestFile, listFile, pageDirectory, pageFile, recordFile, versionFile } from './render/paths.ts'
 import { formatTime, renderList } from './render/proxy.ts'
 import { ownerOf, type Site } from './site.ts'
+import { codeOf } from './store/directory.ts'
 import { withLocalFile } from './store/local.ts'
 import { putFile, type Store } from './store/store.ts'
 
@@ -342,7 +343,15 @@ async function findPackages(
   const version = newestOf(draft)
   if (version === undefined) return []
   if (before !== undefined && newestOf(before) === version) return before.packages
-  const { entries } = await withLocalFile(store, versionFile(draft.path, version, 'zip'), readArchive)
+  const zip = await withLocalFile(store, versionFile(draft.path, version, 'zip'), readArchive).catch(
+    (error) => {
+      // Taken down meanwhile, or lost: the other pages are there all the same.
+      if (codeOf(error) === 'ENOENT') return undefined
+      throw error
+    },
+  )
+  if (zip === undefined) return before?.packages ?? []
+  const { entries } = zip
   const prefix = `${draft.path}@${version}/`
   const dirs = new Set<string>()
   for (const { name } of entries) {

@@ -56,15 +56,28 @@ export async function readFacts(
   const hasNewBase = facts.some((each) => isBaseTag(each.ref)) || tags.size < countTags(shard)
   const needsWalk = (each: RefFacts) =>
     !location.isShallow && (each.merged === undefined || hasNewBase) && each.failed === undefined
-  const heads = opened.heads.flatMap(
-    (ref) => facts.find((each) => each.ref === ref.name) ?? shard.refs.get(ref.name)?.facts ?? [],
-  )
+  const heads = opened.heads.flatMap((ref) => {
+    const recorded = shard.refs.get(ref.name)?.facts
+    const found = facts.find((each) => each.ref === ref.name) ?? recorded
+    if (found === undefined) return []
+    // A clone of yesterday takes nothing back. What comes from the repository's own address is what is there now.
+    const isStale = opened.isShared && survey.repository.address === undefined && isLater(recorded, found)
+    return isStale && recorded !== undefined ? recorded : found
+  })
   const recordedHeads = location.isShallow
     ? [...shard.refs.values()]
         .map((recorded) => recorded.facts)
         .filter((each) => each.ref.startsWith(headPrefix))
     : []
   const queried = allTags.filter(needsHistory)
+  if (location.isShallow) {
+    // Without its history nobody can tell the pseudo-version of a commit: it is as if the tag had not been seen.
+    for (const { ref, merged } of queried) {
+      const recorded = shard.refs.get(ref)
+      if (merged === undefined && recorded?.facts.merged !== undefined) tags.set(ref, recorded)
+      else if (merged === undefined) tags.delete(ref)
+    }
+  }
   const walked = [...queried, ...heads, ...commits].filter(needsWalk)
   const merged = new Map((await reader.addMerged(walked, allTags)).map((each) => [each.ref, each]))
   const complete = (each: RefFacts): RefFacts => merged.get(each.ref) ?? each
@@ -73,6 +86,12 @@ export async function readFacts(
     if (recorded !== undefined) tags.set(ref, { ...recorded, facts: complete(recorded.facts) })
   }
   return { tags, heads: [...heads, ...recordedHeads].map(complete), commits: commits.map(complete), problems }
+}
+
+/** Of two facts about a head the later commit counts, and then the greater id. */
+export function isLater(one: RefFacts | undefined, other: RefFacts): boolean {
+  if (one?.time === undefined || other.time === undefined) return false
+  return one.time === other.time ? one.oid > other.oid : one.time > other.time
 }
 
 /** So many keep git busy, and do not hold much in memory. */

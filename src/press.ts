@@ -19,7 +19,7 @@ import { ObjectError, RepositoryError } from './git/object.ts'
 import { type WantedReader, withRepository } from './git/repository.ts'
 import type { Hands, HandsOptions } from './hands.ts'
 import { failedRefs, type KnownFacts, readFacts, recordRefs } from './known.ts'
-import { distinctProblems, type Refusal, type Shard, versionKey } from './manifest.ts'
+import { distinctProblems, type RecordedProblem, type Refusal, type Shard, versionKey } from './manifest.ts'
 import type { ModulePath, ModuleVersion, PublishedVersion, Repository } from './model.ts'
 import { matchesGlob } from './module/glob.ts'
 import { type Press, packVersion, takeRoom, withPress } from './pack.ts'
@@ -256,6 +256,11 @@ function contextOf({ survey, versions, refusals }: Work, site: Site): Enumeratio
   }
 }
 
+/** Where history is cut off nothing can be said of configured revisions, nor taken back. */
+function isOfRevision({ stage, problem: { code } }: RecordedProblem): boolean {
+  return stage === 'press' && (code === 'commit-unknown' || code === 'pseudo-version-invalid')
+}
+
 /** Returns the shard as it is to be, but for that it is not settled yet. */
 function describeShard(
   { survey, facts, repositoryFacts, versions, refusals }: Work,
@@ -265,7 +270,10 @@ function describeShard(
   const { defaultHead } = repositoryFacts
   const clone = repository.clone ?? survey.shard.clone
   const refused = [...refusals.values()]
+  const isPartial = survey.opened?.isShared === true && survey.opened.location.isShallow
+  const unjudged = isPartial ? survey.shard.problems.filter(isOfRevision).map((each) => each.problem) : []
   const pressed = [
+    ...unjudged,
     ...facts.problems,
     ...found,
     ...refused.map((each) => each.problem),

@@ -82,6 +82,7 @@ export type ProblemCode =
   | 'credentials-missing'
   | 'publish-raced'
   | 'target-failed'
+  | 'url-differs'
   | 'site-newer'
   | 'site-damaged'
   | 'live-missing'
@@ -396,6 +397,11 @@ const catalogue: Readonly<Record<ProblemCode, CatalogueEntry>> = {
     severity: 'error',
     about: 'Of several targets, one could not be published to.',
     hint: 'Run it again; what is there already is found then.',
+  },
+  'url-differs': {
+    severity: 'error',
+    about: 'The site is served at another address than the one that this run is for.',
+    hint: 'Take the right address, or none: the one of the site is used then. To move the site, run "modpress index TARGET --url URL" first.',
   },
   'publish-raced': {
     severity: 'error',

@@ -13,10 +13,11 @@
  * @see product.md, "Order of writing", and docs/design/publishing.md
  */
 
+import { adoptSite } from './adopt.ts'
 import { checkAcceptMoved, discover } from './build.ts'
 import type { Settings } from './config/schema.ts'
 import { type CopySurvey, copyVersions, surveySite } from './copy.ts'
-import { checkSiteFormat, isCurrent } from './current.ts'
+import { isCurrent } from './current.ts'
 import { eachOf } from './each.ts'
 import { Hands } from './hands.ts'
 import { indexManifest, indexSite } from './index-site.ts'
@@ -28,7 +29,7 @@ import { FatalError, problem } from './problem.ts'
 import { acceptMoved, originOf, recover } from './renew.ts'
 import { type FailOn, type Report, Reporter } from './report.ts'
 import { findRoots } from './roots.ts'
-import { removeWithdrawn, type SettleOptions, settleShard } from './settle.ts'
+import { recordProblems, removeWithdrawn, type SettleOptions, settleShard } from './settle.ts'
 import type { Site } from './site.ts'
 import { openDirectoryStore } from './store/directory.ts'
 import type { Store } from './store/store.ts'
@@ -103,13 +104,13 @@ function joinReports(reports: readonly Report[], failures: number): Report {
 /** Publishes what a store lacks: of the repositories of the settings, or of a site that was built before. */
 export async function publishInto(
   store: Store,
-  settings: Settings,
+  given: Settings,
   options: PublishOptions = {},
 ): Promise<Report> {
+  const settings = await adoptSite(store, given, 'follow')
   const reporter = new Reporter('publish', settings, options)
   const tell = options.onEvent ?? (() => {})
   const { from } = options
-  await checkSiteFormat(store)
   const work = await (from === undefined
     ? pressing(store, settings, options)
     : copying(store, settings, from, options))
@@ -122,7 +123,7 @@ export async function publishInto(
       tell({ type: 'progress', step: 'derive', repository: root })
       const shard =
         pressed.enumeration === undefined
-          ? pressed.shard
+          ? await recordProblems(store, pressed)
           : await settleShard(store, work.site, pressed, options)
       const added = pressed.added.filter((each) => shard.versions.has(keyOf(each)))
       reporter.tell(pressed.survey.shard, shard, added, pressed.survey)

@@ -8,6 +8,7 @@
  * anywhere leaves a site that is whole, and the next run finishes it.
  */
 
+import { adoptSite } from './adopt.ts'
 import type { Settings } from './config/schema.ts'
 import { isCurrent } from './current.ts'
 import { deriveRepository } from './derive.ts'
@@ -76,7 +77,8 @@ export async function renewSite(run: Run, store: DirectoryStore, options: RenewO
 }
 
 /** Derives what spans modules from the site as it is. Returns what is wrong with it. */
-export async function renewIndex(store: Store, settings: Settings): Promise<readonly Problem[]> {
+export async function renewIndex(store: Store, given: Settings): Promise<readonly Problem[]> {
+  const settings = await adoptSite(store, given, 'lead')
   const damaged = await indexSite(store, settings)
   await indexManifest(store)
   return damaged

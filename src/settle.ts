@@ -48,14 +48,24 @@ export async function settleShard(
   return finish(store, site, pressed, placed, options)
 }
 
+/**
+ * Records the problems of a repository that could not be gone through, so that the next run knows them. Nothing else of
+ * its shard changes, and where somebody else changes it just now, nothing at all.
+ */
+export async function recordProblems(store: Store, { survey, shard }: Pressed): Promise<Shard> {
+  if (shard === survey.shard || survey.shardState !== 'whole' || survey.tag === undefined) return shard
+  await store.replace(shardPath(shard.root), Buffer.from(formatShard(shard)), survey.tag)
+  return shard
+}
+
 type Read = Awaited<ReturnType<typeof readShard>>
 
 /** A shard as it is on the store. */
 type Placed = Pick<Read, 'shard' | 'tag'>
 
 /**
- * Puts a shard that is made of the one that is there, marked unsettled. The hash of the settings stays that of the
- * derived files that are there, so that whoever finishes the work knows what they were made from.
+ * Puts a shard that is made of the one that is there, marked unsettled. The hash of the settings stays where the derived
+ * files that are there were made with the same; else there is none, so that whoever finishes the work makes all anew.
  */
 export async function commit(
   store: Store,
@@ -66,7 +76,9 @@ export async function commit(
   for (let attempt = 0; ; attempt++) {
     await pause(attempt, root, options)
     const now = await readShard(store, { root })
-    const shard: Shard = { ...change(now), settings: now.shard.settings, state: 'unsettled' }
+    const changed = change(now)
+    const settings = changed.settings === now.shard.settings ? changed.settings : ''
+    const shard: Shard = { ...changed, settings, state: 'unsettled' }
     const put = await store.replace(shardPath(root), Buffer.from(formatShard(shard)), now.tag)
     if (put.result !== 'conflict') return { shard, tag: put.tag }
   }

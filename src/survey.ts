@@ -13,7 +13,7 @@ import { type GitLocation, locateRepository } from './git/location.ts'
 import { RepositoryError } from './git/object.ts'
 import { type RefListing, readRefs } from './git/refs.ts'
 import type { Imagined } from './imagine.ts'
-import { emptyShard, parseShard, type Shard, shardPath } from './manifest.ts'
+import { emptyShard, parseShard, type RecordedProblem, type Shard, shardPath } from './manifest.ts'
 import type { ModulePath, Ref, Repository } from './model.ts'
 import { hidePlaces } from './places.ts'
 import { FatalError, type Problem, type ProblemPlace, problem } from './problem.ts'
@@ -45,6 +45,8 @@ export interface OpenedSurvey {
   readonly listing: RefListing
   readonly changes: RefChanges
   readonly defaultHead?: string
+  /** Whether others may know more of the repository. */
+  readonly isShared?: boolean
   /** The heads that are asked for: the default branch and the configured ones. */
   readonly heads: readonly Ref[]
 }
@@ -106,18 +108,37 @@ async function surveyRepository(
     return { ...read, repository, settings: shard.settings, problems: recorded, notices }
   }
   const { listing } = found
-  const problems = [...listing.problems]
   const isPartial = found.location.isShallow || (isShared && lacksTags(repository, listing, shard))
   const location = { ...found.location, isShallow: isPartial }
   const defaultHead = isPartial ? undefined : chooseDefaultHead(site, repository, listing)
-  problems.push(...checkListing(repository, found.location, listing, defaultHead ?? shard.defaultHead))
+  const seen = [
+    ...listing.problems,
+    ...checkListing(repository, found.location, listing, defaultHead ?? shard.defaultHead),
+  ]
+  // What is said of a repository that others know whole does not change with what one job has of it.
+  const isJudged = !(isShared && isPartial)
+  const problems = isJudged ? seen : shard.problems.filter(isOpenStage).map((each) => each.problem)
+  const notices = isJudged ? [] : seen.filter(({ code }) => !judgedByWhole.has(code))
   const heads = location.isShallow ? [] : wantedHeads(repository, listing, defaultHead)
   const tags = [...listing.tags, ...extra].filter((tag) => isRelevantTag(tag.name))
   const settings = settingsHash(site, repository, defaultHead ?? shard.defaultHead)
   const changes = diffRefs([...tags, ...heads], shard, repository.branches)
   const head = defaultHead === undefined ? {} : { defaultHead }
-  return { ...read, repository, settings, problems, opened: { location, listing, changes, heads, ...head } }
+  const opened = { location, listing, changes, heads, isShared, ...head }
+  return { ...read, repository, settings, problems, notices, opened }
 }
+
+function isOpenStage({ stage }: RecordedProblem): boolean {
+  return stage === 'open'
+}
+
+/** What a part of a repository cannot tell: it may have no branch at all. */
+const judgedByWhole: ReadonlySet<string> = new Set([
+  'default-branch-unknown',
+  'branch-missing',
+  'branch-unreachable',
+  'branch-like-version',
+])
 
 /**
  * Tells whether a clone lacks a tag that others have published from: it then is a part of the repository, as a shallow

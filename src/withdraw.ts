@@ -10,14 +10,16 @@
  * @see product.md, "Order of writing"
  */
 
+import { adoptSite } from './adopt.ts'
 import type { Settings } from './config/schema.ts'
 import { describeRepository } from './copy.ts'
-import { checkSiteFormat } from './current.ts'
 import { indexManifest, indexSite } from './index-site.ts'
 import { type Shard, type Tombstone, versionKey } from './manifest.ts'
 import type { ModulePath, Version } from './model.ts'
 import { checkImportPath } from './module/path.ts'
+import { canonicalVersion } from './module/version.ts'
 import { FatalError, problem } from './problem.ts'
+import { versionFile } from './render/paths.ts'
 import { findRoots } from './roots.ts'
 import { commit, finish, type SettleOptions } from './settle.ts'
 import type { Store } from './store/store.ts'
@@ -48,19 +50,20 @@ export async function withdraw(
 /** Takes a version down, and returns its tombstone. Throws a FatalError where there is no such version. */
 export async function withdrawFrom(
   store: Store,
-  settings: Settings,
+  given: Settings,
   module: string,
   version: string,
   options: WithdrawOptions,
 ): Promise<Tombstone> {
   const { reason, time } = options
-  await checkSiteFormat(store)
+  const settings = await adoptSite(store, given, 'follow')
   const key = versionKey(module, version)
-  const root = await findOwner(store, module, key)
+  const root = await findOwner(store, module, version)
   const roots = await findRoots(store, [root])
   const tombstone = { path: module as ModulePath, version: version as Version, reason, time }
+  const before = await readShard(store, { root })
+  const repository = await describeRepository(store, before.shard)
   const placed = await commit(store, { root }, options, ({ shard }) => bury(shard, key, tombstone))
-  const repository = await describeRepository(store, placed.shard)
   const { shard } = placed
   const survey = { repository, shard, shardState: 'whole', settings: shard.settings, problems: [] } as const
   const writeIndex = async () => {
@@ -77,21 +80,37 @@ export async function withdrawFrom(
 /** The first tombstone stays: whoever takes a version down once more finishes that work. */
 function bury(shard: Shard, key: string, tombstone: Tombstone): Shard {
   const versions = new Map(shard.versions)
-  if (!versions.delete(key) && !shard.withdrawn.has(key)) throw unknown(key)
+  versions.delete(key)
   const withdrawn = new Map([[key, tombstone], ...shard.withdrawn])
   return { ...shard, versions, withdrawn }
 }
 
-/** Returns the root whose shard has the version: the longest one that is a prefix of the module path. */
-async function findOwner(store: Store, module: string, key: string): Promise<ModulePath> {
+/**
+ * Returns the root whose shard has the version: the longest one that is a prefix of the module path. A version without
+ * a line, whose publisher was killed before he could write it, belongs to the longest root that there is.
+ */
+async function findOwner(store: Store, module: string, version: string): Promise<ModulePath> {
+  const key = versionKey(module, version)
   const elements = module.split('/')
+  let longest: ModulePath | undefined
   for (let count = elements.length; count > 0; count--) {
     const root = elements.slice(0, count).join('/') as ModulePath
     if (checkImportPath(root) !== undefined) continue
     const { shard, shardState } = await readShard(store, { root })
-    if (shardState === 'whole' && (shard.versions.has(key) || shard.withdrawn.has(key))) return root
+    if (shardState !== 'whole') continue
+    if (shard.versions.has(key) || shard.withdrawn.has(key)) return root
+    longest ??= root
   }
+  if (longest !== undefined && (await hasFiles(store, module as ModulePath, version))) return longest
   throw unknown(key)
+}
+
+async function hasFiles(store: Store, module: ModulePath, version: string): Promise<boolean> {
+  if (canonicalVersion(version) !== version) return false
+  for (const kind of ['zip', 'mod', 'info'] as const) {
+    if ((await store.tag(versionFile(module, version, kind))) !== undefined) return true
+  }
+  return false
 }
 
 function unknown(key: string): FatalError {

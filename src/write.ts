@@ -21,7 +21,7 @@ import { type Problem, problem } from './problem.ts'
 import { describePublished } from './published.ts'
 import { versionFile } from './render/paths.ts'
 import { type OriginSettings, renderInfo } from './render/proxy.ts'
-import { DirectoryStore } from './store/directory.ts'
+import { codeOf, DirectoryStore } from './store/directory.ts'
 import { withLocalFile } from './store/local.ts'
 import type { CreateOptions, Store } from './store/store.ts'
 
@@ -40,9 +40,17 @@ export function siteSink(store: Store, options: SinkOptions = {}): VersionSink {
   return {
     write: async (version, packed, repository) => {
       const outcomes = await createByHands(store, version, packed, options)
-      const zip = outcomes?.zip ?? (await createZip(store, version, packed, room, options.signal))
-      const written = zip === 'exists' ? await compareZip(store, version, packed.h1, repository) : zip
-      if ('code' in written) return written
+      const create = () => createZip(store, version, packed, room, options.signal)
+      let zip = outcomes?.zip ?? (await create())
+      for (let attempt = 0; zip === 'exists' && attempt < 3; attempt++) {
+        const published = await compareZip(store, version, packed.h1, repository)
+        if (published !== 'gone' && 'code' in published) return published
+        // Whoever had it there has taken it back: it is begun again.
+        zip = published === 'gone' ? await create() : published
+      }
+      if (zip === 'exists')
+        throw new Error(`The zip of ${versionFile(version.path, version.version, 'zip')} comes and goes.`)
+      const written = zip
       const different = outcomes?.mod ? undefined : await writeGoMod(store, version, packed, repository)
       if (different !== undefined) return different
       const record = recordOf(version, packed, written)
@@ -151,13 +159,16 @@ function* piecesOf({ prefix, files, blobs }: PackedVersion): Generator<ZipPiece>
   }
 }
 
-/** Compares a published zip with what would be published now. Returns what it is, or the problem where they differ. */
+/**
+ * Compares a published zip with what would be published now. Returns what it is; 'gone' where it is no longer there; or
+ * the problem where they differ.
+ */
 export async function compareZip(
   store: Store,
   version: Pick<ModuleVersion, 'path' | 'version'>,
   h1: string,
   repository: ModulePath,
-): Promise<WrittenZip | Problem> {
+): Promise<WrittenZip | 'gone' | Problem> {
   const path = versionFile(version.path, version.version, 'zip')
   const place = { repository, module: version.path, version: version.version }
   try {
@@ -166,6 +177,7 @@ export async function compareZip(
     const message = `The site holds a zip with ${published.h1}; the repository gives ${h1}.`
     return problem('version-changed', place, message)
   } catch (error) {
+    if (codeOf(error) === 'ENOENT') return 'gone'
     if (!(error instanceof ArchiveError)) throw error
     return problem('version-damaged', place, error.message)
   }

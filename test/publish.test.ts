@@ -8,7 +8,7 @@ import { publishInto } from '../src/publish.ts'
 import { openDirectoryStore } from '../src/store/directory.ts'
 import type { Store } from '../src/store/store.ts'
 import { withdraw, withdrawFrom } from '../src/withdraw.ts'
-import { faultyStore, findDangling, Killed, seededRandom } from './support/faultystore.ts'
+import { type FaultyOptions, faultyStore, findDangling, Killed, seededRandom } from './support/faultystore.ts'
 import { makeDirectory } from './support/repo.ts'
 import { makeSample, type Sample } from './support/sample.ts'
 import { filesBelow } from './support/site.ts'
@@ -99,6 +99,133 @@ test('a moved tag is refused until its move is accepted, by name', async () => {
   expect(await textOf(store, `${roots[0]}/@v/v1.0.0.info`)).toBe(before)
 })
 
+describe('jobs that do not see the same', () => {
+  test('one with other settings that is killed leaves nothing that the others do not mend', async () => {
+    const [one] = makeSamples() as [Sample]
+    const settings = await settingsOf([one])
+    await build(settings)
+    const web = 'https://git.example.com/elsewhere'
+    const other = await settingsOf([{ ...one, repository: { ...one.repository, web } }])
+    const { requests } = await publishFaulty(await openSite(), other, {})
+    for (let killAt = 10; killAt < requests; killAt += 9) {
+      const store = await openSite()
+      await publishInto(store, settings)
+      await publishFaulty(store, other, { killAt })
+      await publishInto(store, settings)
+      expect([killAt, differencesOf(store.root, settings.output)]).toEqual([killAt, []])
+    }
+  })
+
+  test('a clone of yesterday takes no branch back', async () => {
+    const [one] = makeSamples() as [Sample]
+    const old = join(makeDirectory(), 'old')
+    one.git('clone', '--quiet', '--mirror', '.', old)
+    one.release({ 'a.go': 'package sample // newer\n' })
+    const jobs = [{ ...one.repository, dir: old }, one.repository].map((repository) =>
+      settingsOf([{ ...one, repository }]),
+    )
+    const answers: string[] = []
+    for (const order of [
+      [0, 1],
+      [1, 0],
+    ]) {
+      const store = await openSite()
+      for (const at of order) await publishInto(store, await (jobs[at] as Promise<Settings>))
+      answers.push(await textOf(store, `${roots[0]}/v2/@v/main.info`))
+    }
+    expect(answers[0]).toBe(answers[1])
+  })
+
+  test('one without history publishes no pseudo-version', async () => {
+    const [one] = makeSamples() as [Sample]
+    one.git('tag', 'stable')
+    const clone = join(makeDirectory(), 'clone')
+    one.git('clone', '--quiet', '--depth=1', '--branch=stable', `file://${one.dir}`, clone)
+    const branches = ['main', 'stable']
+    const part = await settingsOf([{ ...one, repository: { ...one.repository, branches, dir: clone } }])
+    const whole = await settingsOf([{ ...one, repository: { ...one.repository, branches } }])
+    const store = await openSite()
+    await publishInto(store, part)
+    expect(filesBelow(store.root).filter((path) => path.endsWith('.zip'))).toEqual([])
+    await publishInto(store, whole)
+    const answer = await textOf(store, `${roots[0]}/v2/@v/stable.info`)
+    await publishInto(store, part)
+    expect(await textOf(store, `${roots[0]}/v2/@v/stable.info`)).toBe(answer)
+    await build(whole)
+    expect(differencesOf(store.root, whole.output)).toEqual([])
+  })
+
+  test('what one has told is not news to the next', async () => {
+    const [one] = makeSamples() as [Sample]
+    const repository = { ...one.repository, branches: ['main', 'missing'], commits: ['0123456789ab'] }
+    const clone = join(makeDirectory(), 'clone')
+    one.git('clone', '--quiet', '--depth=1', '--branch=v1.2.0', `file://${one.dir}`, clone)
+    const whole = await settingsOf([{ ...one, repository }])
+    const part = await settingsOf([{ ...one, repository: { ...repository, dir: clone } }])
+    const store = await openSite()
+    const news: number[] = []
+    for (const settings of [whole, whole, part, whole, part, whole]) {
+      const { counts } = await publishInto(store, settings)
+      news.push(counts.errors)
+    }
+    expect(news).toEqual([1, 0, 0, 0, 0, 0])
+  })
+
+  test('a repository that cannot be had is told once', async () => {
+    const [one] = makeSamples() as [Sample]
+    const store = await openSite()
+    await publishInto(store, await settingsOf([one]))
+    const gone = await settingsOf([
+      { ...one, repository: { ...one.repository, dir: join(one.dir, 'nowhere') } },
+    ])
+    expect(await publishInto(store, gone)).toMatchObject({ exit: 1, counts: { errors: 1, kept: 9 } })
+    expect(await publishInto(store, gone)).toMatchObject({
+      exit: 0,
+      counts: { errors: 0, known: 3, kept: 9 },
+    })
+  })
+
+  test('one that was told no address takes that of the site, and one that was told another is refused', async () => {
+    const [one] = makeSamples() as [Sample]
+    const settings = await settingsOf([one])
+    await build(settings)
+    const store = await openSite()
+    await publishInto(store, settings)
+    const { url: _, prefix: __, ...untold } = settings
+    await publishInto(store, untold)
+    await index({ ...untold, output: store.root })
+    expect(differencesOf(store.root, settings.output)).toEqual([])
+    const other = { ...settings, url: 'https://other.example.com', prefix: 'other.example.com' }
+    await expect(publishInto(store, other)).rejects.toMatchObject({ problem: { code: 'url-differs' } })
+    await index({ ...other, output: store.root })
+    await publishInto(store, other)
+    await build({ ...other, output: `${settings.output}-other` })
+    expect(differencesOf(store.root, `${settings.output}-other`)).toEqual([])
+  })
+})
+
+async function openSite() {
+  return openDirectoryStore(join(makeDirectory(), 'target'))
+}
+
+async function publishFaulty(
+  store: Store,
+  settings: Settings,
+  options: FaultyOptions,
+): Promise<{ readonly requests: number }> {
+  const faulty = faultyStore(store, options)
+  await publishInto(faulty, settings, { index: 'leave' }).catch((error: unknown) => {
+    if (!(error instanceof Killed)) throw error
+  })
+  return faulty
+}
+
+function differencesOf(site: string, other: string): string[] {
+  const [found, want] = [readSite(site), readSite(other)]
+  const paths = new Set([...found.keys(), ...want.keys()])
+  return [...paths].filter((path) => found.get(path) !== want.get(path)).sort()
+}
+
 describe('from a site that was built before', () => {
   test('gives its bytes, and what the target has besides stays', async () => {
     const [one, two] = makeSamples() as [Sample, Sample]
@@ -186,6 +313,19 @@ describe('withdrawing', () => {
     expect(files.has(`${module}/@v/${Version}.zip`)).toBe(false)
     expect(files.get(`${module}/index.html`)).toContain(`${Version}</a> (withdrawn)`)
     expect((await build(settings)).counts).toMatchObject({ added: 0, kept: 8 })
+  })
+
+  test('takes away what a publisher has left who was killed before he could record it', async () => {
+    const [one] = makeSamples() as [Sample]
+    const [root = ''] = roots
+    const settings = await settingsOf([one])
+    const store = await openSite()
+    await publishInto(store, settings)
+    await store.create(`${root}/@v/v1.7.0.zip`, Buffer.from('a secret'))
+    await store.create(`${root}/@v/v1.7.0.mod`, Buffer.from('module x'))
+    await withdrawFrom(store, settings, root, 'v1.7.0', { reason: 'x', time: 1 })
+    expect(filesBelow(store.root).filter((path) => path.includes('v1.7.0.'))).toEqual([])
+    expect(await textOf(store, `${root}@v1.7.0/index.html`)).toContain('withdrawn')
   })
 
   test('what is not there is refused, and nothing is written', async () => {

@@ -691,6 +691,22 @@ export const scenarios: Readonly<Record<ProblemCode, Scenario>> = {
       return readRun(await runCli(args, { cwd: stage.dir }), 'target-failed')
     },
   },
+  'url-differs': {
+    point: 'A site of one address is published to for another.',
+    because: 'must act',
+    exit: 2,
+    says: ['https://go.example.org', 'https://elsewhere.example.com'],
+    run: async (stage) => {
+      const store = await openDirectoryStore(stage.site)
+      const config = {
+        ...stage.config,
+        url: 'https://elsewhere.example.com',
+        repositories: stage.repositories,
+      }
+      const settings = await loadSettings({ cwd: stage.dir, env: {}, config })
+      return catchFatal(publishInto(store, settings))
+    },
+  },
   'publish-raced': {
     point: 'Others put the record of a repository whenever it was read.',
     because: 'must act',
