@@ -35,7 +35,7 @@ import { parseShard, type Shard, shardPath } from './manifest.ts'
 import type { ModulePath, ModuleRecord, PublishedVersion } from './model.ts'
 import { goModH1 } from './module/dirhash.ts'
 import { FatalError, type ProblemPlace, problem } from './problem.ts'
-import { parseRecord } from './record.ts'
+import { parseRecord, takeDown } from './record.ts'
 import { recordFile, versionFile } from './render/paths.ts'
 import { type FetchedFiles, type LiveRepository, restoreSite } from './restore.ts'
 import type { Site } from './site.ts'
@@ -274,7 +274,7 @@ async function fetchRecord(
   if (record === undefined || fault !== undefined) {
     throw damaged(source, path, isPage(body) ? pageInstead : (fault ?? 'is damaged'), place)
   }
-  records.set(module, record)
+  records.set(module, shard.state === 'unsettled' ? takeDown(record, shard) : record)
 }
 
 type Fetch = (work: Work, root: ModulePath, version: PublishedVersion, files: FetchedFiles) => Promise<void>

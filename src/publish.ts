@@ -200,12 +200,14 @@ async function copying(
   dir: string,
   options: PublishOptions,
 ): Promise<Work> {
+  if (options.acceptMoved !== undefined && options.acceptMoved.length > 0) {
+    const message = 'A move is accepted where the repository is read, and --from reads none.'
+    const hint = 'Pass --accept-moved to the build of that site, or publish without --from.'
+    throw new FatalError(problem('usage', {}, message, hint))
+  }
   const from = await openDirectoryStore(dir)
-  const surveys = await surveySite(from, store)
-  const roots = await findRoots(
-    store,
-    surveys.map(({ repository }) => repository.root),
-  )
+  const { roots: ownRoots, surveys } = await surveySite(from, store, settings.part)
+  const roots = await findRoots(store, ownRoots)
   const bySurvey = new Map<Survey, CopySurvey>(surveys.map((survey) => [survey, survey]))
   const press = async (survey: Survey): Promise<Pressed> => {
     const known = bySurvey.get(survey)

@@ -202,8 +202,17 @@ async function writeInfo(
   version: PublishedVersion,
   origin: OriginSettings | undefined,
 ): Promise<PublishedVersion> {
+  return createInfo(store, version, Buffer.from(renderInfo(version, origin)))
+}
+
+/** Creates the .info of a version. Returns its line: of the time and the commit that the store holds, where one was first. */
+export async function createInfo(
+  store: Store,
+  version: PublishedVersion,
+  body: Uint8Array,
+): Promise<PublishedVersion> {
   const path = versionFile(version.path, version.version, 'info')
-  if ((await store.create(path, Buffer.from(renderInfo(version, origin)))) === 'created') return version
+  if ((await store.create(path, body)) === 'created') return version
   const published = await store.get(path)
   if (published === undefined) return version
   const { Time, Origin } = JSON.parse(Buffer.from(published.body).toString('utf8')) as InfoFile

@@ -19,11 +19,13 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { gzipSync } from 'node:zlib'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
-import { build as buildSite } from '../src/build.ts'
+import { build as buildSite, index as indexSite } from '../src/build.ts'
 import { loadSettings } from '../src/config/load.ts'
 import type { RepositoryConfig } from '../src/config/schema.ts'
 import { FatalError } from '../src/problem.ts'
+import { openDirectoryStore } from '../src/store/directory.ts'
 import { cliFile, parseLines, runCli } from './support/cli.ts'
+import { findDangling } from './support/faultystore.ts'
 import { hashTree, touchedTimes } from './support/hash.ts'
 import { basic, type Fault, type LiveServer, startLiveServer } from './support/liveserver.ts'
 import { makeDirectory, runGit } from './support/repo.ts'
@@ -210,6 +212,52 @@ describe('into an empty directory', () => {
     expect(status).toBe(0)
     expect(failed.size).toBeGreaterThan(4)
     expect(hashTree(output)).toBe(hashTree(site))
+  })
+})
+
+describe('a withdrawal that was killed after its tombstone', () => {
+  const gone = `${one}/@v/v1.3.1`
+  const tombstone = `{"withdrawn":"${one}","version":"v1.3.1","reason":"a key","time":1800000000}`
+
+  /** What lies on the host then: the tombstone, and all else as it was, or all but the files. */
+  async function killedSite(files: 'there' | 'gone'): Promise<string> {
+    const killed = copyOf(site)
+    const path = join(killed, `-/manifest/${one}.jsonl`)
+    const lines = readFileSync(path, 'utf8').trimEnd().split('\n')
+    const kept = lines.filter((line) => !line.startsWith(`{"path":"${one}","version":"v1.3.1"`))
+    expect(kept).toHaveLength(lines.length - 1)
+    const text = [...kept, tombstone].join('\n').replace('"state":"settled"', '"state":"unsettled"')
+    writeFileSync(path, `${text}\n`)
+    if (files === 'gone') for (const kind of ['info', 'mod', 'zip']) rmSync(join(killed, `${gone}.${kind}`))
+    await indexSite(await loadSettings({ cwd: stage, env: {}, config: { url, repositories: both() } }), {
+      target: killed,
+    })
+    return killed
+  }
+
+  test.for(['there', 'gone'] as const)('is finished by a build, its files still %s', async (files) => {
+    const from = await killedSite(files)
+    const outputs = [undefined, copyOf(site)]
+    const hashes = new Set<string>()
+    for (const output of outputs) {
+      const done = await buildLive(both(), from, output)
+      expect(done.status).toBe(0)
+      expect(filesBelow(done.output).filter((path) => path.startsWith(`${gone}.`))).toEqual([])
+      expect(readFileSync(join(done.output, `${one}/@v/list`), 'utf8')).toBe('v1.0.0\nv1.1.0\nv1.2.0\n\n')
+      expect(readFileSync(join(done.output, `${one}/@latest`), 'utf8')).toContain('"Version":"v1.2.0"')
+      expect(readFileSync(join(done.output, `-/manifest/${one}.jsonl`), 'utf8')).toContain('"settled"')
+      hashes.add(hashTree(done.output))
+    }
+    expect(hashes.size).toBe(1)
+  })
+
+  test('names nothing that is gone, also where the repository is not configured', async () => {
+    const { status, output } = await buildLive([samples.two.repository], await killedSite('gone'))
+    expect(status).toBe(0)
+    expect(await findDangling(await openDirectoryStore(output))).toEqual([])
+    expect(readFileSync(join(output, `${one}/@v/list`), 'utf8')).toBe('v1.0.0\nv1.1.0\nv1.2.0\n\n')
+    expect(readFileSync(join(output, `${one}/@latest`), 'utf8')).toContain('"Version":"v1.2.0"')
+    expect(readFileSync(join(output, `-/manifest/${one}.jsonl`), 'utf8')).toContain('"unsettled"')
   })
 })
 

@@ -1,6 +1,7 @@
-import { readFileSync } from 'node:fs'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
+import { readArchive, writeArchive, type ZipPiece } from '../src/archive.ts'
 import { build, index } from '../src/build.ts'
 import { loadSettings } from '../src/config/load.ts'
 import type { Settings } from '../src/config/schema.ts'
@@ -9,6 +10,7 @@ import { openDirectoryStore } from '../src/store/directory.ts'
 import type { Store } from '../src/store/store.ts'
 import { withdraw, withdrawFrom } from '../src/withdraw.ts'
 import { type FaultyOptions, faultyStore, findDangling, Killed, seededRandom } from './support/faultystore.ts'
+import { touchedTimes } from './support/hash.ts'
 import { makeDirectory } from './support/repo.ts'
 import { makeSample, type Sample } from './support/sample.ts'
 import { filesBelow } from './support/site.ts'
@@ -256,6 +258,165 @@ describe('from a site that was built before', () => {
     ])
     expect(await textOf(store, `${roots[0]}/@v/list`)).toBe('v1.0.0\nv1.2.0\nv1.3.1\n')
   })
+
+  test('what the source takes back goes from the target, too, and its own versions stay listed', async () => {
+    const [one] = makeSamples() as [Sample]
+    const [root = ''] = roots
+    const settings = await settingsOf([one])
+    await build(settings)
+    const store = await openDirectoryStore(join(makeDirectory(), 'target'))
+    await publishInto(store, settings, { from: settings.output })
+    const plain = await openDirectoryStore(join(makeDirectory(), 'plain'))
+    await publishInto(plain, settings, { from: settings.output })
+    one.release({ 'go.mod': `module ${root}\n`, 'a.go': 'package sample // own\n' }, 'v1.8.0')
+    await publishInto(store, settings)
+    one.git('tag', '--delete', 'v1.8.0')
+    one.git('reset', '--quiet', '--hard', 'HEAD~1')
+    one.git('branch', '--move', 'trunk')
+    one.git('tag', '--delete', 'v1.3.0', 'v1.0.0')
+    one.release({ 'new/n.go': 'package new // trunk\n' })
+    const renamed = await settingsOf([{ ...one, repository: { ...one.repository, branches: ['trunk'] } }])
+    const source = { ...renamed, output: settings.output }
+    await build(source)
+    const report = await publishInto(store, source, { from: source.output })
+    const shard = await textOf(store, `-/manifest/${root}.jsonl`)
+    expect(shard).toContain('"defaultHead":"refs/heads/trunk"')
+    expect(shard).not.toContain('refs/heads/main')
+    expect(shard).toMatch(/"ref":"refs\/tags\/v1\.0\.0".*"gone":true/)
+    expect(await textOf(store, `${root}/@v/list`)).toBe('v1.0.0\nv1.1.0\nv1.2.0\nv1.3.1\nv1.8.0\n')
+    const latest = `${root}/new/@latest`
+    expect(await textOf(store, latest)).toBe(readFileSync(join(source.output, latest), 'utf8'))
+    expect(report.problems.map(({ code, ref }) => `${code} ${ref}`)).toContain('tag-deleted refs/tags/v1.0.0')
+    expect(await findDangling(store)).toEqual([])
+    const fixed = await publishInto(plain, source, { from: source.output })
+    expect(fixed.problems.filter(({ ref }) => ref === 'refs/tags/v1.3.0')).toEqual([])
+    const shardFile = `-/manifest/${root}.jsonl`
+    expect(await textOf(plain, shardFile)).toBe(readFileSync(join(source.output, shardFile), 'utf8'))
+  })
+
+  test('is told where the target has the root from another address, and nothing is written of it', async () => {
+    const [one, two] = makeSamples() as [Sample, Sample]
+    const from = (clone: string) => settingsOf([{ ...one, repository: { ...one.repository, clone } }, two])
+    const settings = await from('https://example.com/a.git')
+    await build(settings)
+    const store = await openDirectoryStore(join(makeDirectory(), 'target'))
+    await publishInto(store, settings, { from: settings.output })
+    const before = readSite(store.root)
+    one.release({ 'x.go': 'package sample\n' }, 'v2.1.0')
+    two.release({ 'x.go': 'package sample\n' }, 'v2.1.0')
+    const other = await from('https://example.com/b')
+    await build(other)
+    const claimed = await publishInto(store, other, { from: other.output, index: 'leave' })
+    expect(claimed.exit).toBe(1)
+    expect(claimed.counts.added).toBeGreaterThan(0)
+    expect(claimed.problems.find(({ severity }) => severity === 'error')).toMatchObject({
+      code: 'root-claimed',
+      repository: roots[0],
+    })
+    const own = (site: Map<string, string>) => [...site].filter(([path]) => path.includes('/one'))
+    expect(own(readSite(store.root))).toEqual(own(before))
+    const same = await from('ssh://git@example.com/a/')
+    await build(same)
+    const taken = await publishInto(store, same, { from: same.output, index: 'leave' })
+    expect(taken.problems.map(({ code }) => code)).not.toContain('root-claimed')
+    expect(await textOf(store, `${roots[0]}/v2/@v/list`)).toContain('v2.1.0')
+  })
+
+  test('a line is written from what the target holds', async () => {
+    const [one] = makeSamples() as [Sample]
+    const [root = ''] = roots
+    const settings = await settingsOf([one])
+    await build(settings)
+    const store = await openDirectoryStore(join(makeDirectory(), 'target'))
+    const files = { zip: `${root}/@v/v1.1.0.zip`, info: `${root}/@v/v1.1.0.info` }
+    await store.create(files.zip, await storedZip(zipOf(settings.output, 'v1.1.0')))
+    const info = JSON.parse(readFileSync(join(settings.output, files.info), 'utf8'))
+    await store.create(files.info, Buffer.from(JSON.stringify({ ...info, Time: '2001-02-03T04:05:06Z' })))
+    expect((await publishInto(store, settings, { from: settings.output })).counts).toMatchObject({
+      added: 9,
+      errors: 0,
+    })
+    const output = join(makeDirectory(), 'out')
+    await build({ ...settings, output }, { env: {}, live: { source: store.root } })
+    for (const path of Object.values(files))
+      expect(readFileSync(join(output, path))).toEqual(readFileSync(join(store.root, path)))
+  })
+
+  test.for(['zip', 'mod', 'info'])(
+    'a damaged .%s is not taken, nor is anything of its version',
+    async (kind) => {
+      const [one] = makeSamples() as [Sample]
+      const settings = await settingsOf([one])
+      await build(settings)
+      const file = zipOf(settings.output, 'v1.1.0').replace(/zip$/, kind)
+      const whole = readFileSync(file)
+      writeFileSync(file, kind === 'zip' ? whole.map((byte, at) => (at === 60 ? byte ^ 1 : byte)) : '{}')
+      const store = await openDirectoryStore(join(makeDirectory(), 'target'))
+      const report = await publishInto(store, settings, { from: settings.output })
+      expect(report.counts).toMatchObject({ added: 8, errors: 1 })
+      const found = report.problems.find(({ severity }) => severity === 'error')
+      expect(found).toMatchObject({ code: 'version-damaged', version: 'v1.1.0' })
+      expect(found?.message).not.toContain(settings.output)
+      expect(filesBelow(store.root).filter((path) => path.includes('/v1.1.0.'))).toEqual([])
+      writeFileSync(file, whole)
+      expect((await publishInto(store, settings, { from: settings.output })).counts.added).toBe(1)
+      expect(readSite(store.root)).toEqual(readSite(settings.output))
+    },
+  )
+
+  test('is divided into parts, and accepts no moves', async () => {
+    const samples = makeSamples(6)
+    const settings = await settingsOf(samples)
+    await build(settings)
+    const store = await openDirectoryStore(join(makeDirectory(), 'target'))
+    const added: number[] = []
+    for (const number of [1, 2]) {
+      const part = { ...settings, part: { number, of: 2 } }
+      added.push((await publishInto(store, part, { from: settings.output })).counts.added)
+    }
+    expect(Math.min(...added)).toBeGreaterThan(0)
+    expect(added.reduce((sum, each) => sum + each)).toBe(54)
+    expect(readSite(store.root)).toEqual(readSite(settings.output))
+    const accepting = publishInto(store, settings, {
+      from: settings.output,
+      acceptMoved: [`${roots[0]}@v1.0.0`],
+    })
+    await expect(accepting).rejects.toMatchObject({ problem: { code: 'usage' }, exitCode: 2 })
+  })
+
+  test('with nothing new, writes nothing', async () => {
+    const [one] = makeSamples() as [Sample]
+    const settings = await settingsOf([one])
+    await build(settings)
+    const store = await openDirectoryStore(join(makeDirectory(), 'target'))
+    await publishInto(store, settings, { from: settings.output })
+    const before = touchedTimes(store.root)
+    const again = await openDirectoryStore(store.root)
+    const report = await publishInto(again, settings, { from: settings.output })
+    expect(report.counts).toMatchObject({ added: 0, kept: 9, errors: 0 })
+    expect(again.written.files).toBe(0)
+    expect(touchedTimes(store.root)).toEqual(before)
+  })
+
+  test('knows a repository of which all is withdrawn', async () => {
+    const [one] = makeSamples() as [Sample]
+    const [root = ''] = roots
+    const web = 'https://example.com/pages'
+    const settings = await settingsOf([
+      { ...one, repository: { ...one.repository, web, versions: 'v1.0.0' } },
+    ])
+    await build(settings)
+    const store = await openDirectoryStore(settings.output)
+    for (const path of filesBelow(store.root).filter((each) => /@v\/v[^/]*\.zip$/.test(each))) {
+      const [, module = '', version = ''] = /^(.*)\/@v\/(.*)\.zip$/.exec(path) ?? []
+      await withdrawFrom(store, settings, module, version, { reason: 'x', time: 1 })
+    }
+    const target = await openDirectoryStore(join(makeDirectory(), 'target'))
+    await publishInto(target, settings, { from: settings.output })
+    const record = JSON.parse(await textOf(target, `-/modules/${root}.json`))
+    expect(record).toMatchObject({ versions: [], repository: { web } })
+    expect(readSite(target.root)).toEqual(readSite(settings.output))
+  })
 })
 
 describe('a clone that holds a part of the repository', () => {
@@ -397,6 +558,20 @@ test.for([1, 4, 16])('%i parts give the same as the whole, also where some were 
 
 function zipOf(site: string, version: string): string {
   return join(site, roots[0] ?? '', '@v', `${version}.zip`)
+}
+
+/** The same files in other bytes: nothing is deflated. */
+async function storedZip(file: string): Promise<Buffer> {
+  const archive = await readArchive(file)
+  const pieces: ZipPiece[] = []
+  for (const entry of archive.entries) {
+    const { name, crc32, size } = entry
+    const data = await archive.read(entry)
+    pieces.push({ name, crc32, size, method: 'store', compressedSize: size, data })
+  }
+  const chunks: Uint8Array[] = []
+  for await (const chunk of writeArchive(pieces)) chunks.push(chunk)
+  return Buffer.concat(chunks)
 }
 
 async function textOf(store: Store, path: string): Promise<string> {

@@ -67,7 +67,7 @@ export async function discoverRepositories(settings: Settings, options: Discover
 }
 
 /** Parts are divided by a hash of the root, so that a repository stays in its part when others come and go. */
-function isInPart(root: string, part: Settings['part']): boolean {
+export function isInPart(root: string, part: Settings['part']): boolean {
   if (part === undefined) return true
   return createHash('sha256').update(root).digest().readUInt32BE(0) % part.of === part.number - 1
 }

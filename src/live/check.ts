@@ -78,10 +78,11 @@ export function checkRecord(record: ModuleRecord, path: ModulePath, shard: Shard
     return `is the record of a module of another repository than ${shard.root}`
   const known = new Set<string>()
   for (const { version, h1, goModH1, size } of versions) {
+    known.add(version)
+    if (shard.state === 'unsettled' && shard.withdrawn.has(versionKey(path, version))) continue
     const published = shard.versions.get(versionKey(path, version))
     const isSame = published?.h1 === h1 && published.goModH1 === goModH1 && published.size === size
     if (!isSame) return `is of another time than the manifest: ${safe(version)} differs`
-    known.add(version)
   }
   const down = new Set(record.withdrawn?.map(({ version }) => version))
   for (const { path: module, version } of shard.withdrawn.values()) {
