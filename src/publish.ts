@@ -107,10 +107,12 @@ export async function publishInto(
   given: Settings,
   options: PublishOptions = {},
 ): Promise<Report> {
-  const settings = await adoptSite(store, given, 'follow')
+  const { from } = options
+  // Pages of a site that was built before are made for its address.
+  const start = from === undefined ? given : await adoptSite(await openDirectoryStore(from), given, 'follow')
+  const settings = await adoptSite(store, start, 'follow')
   const reporter = new Reporter('publish', settings, options)
   const tell = options.onEvent ?? (() => {})
-  const { from } = options
   const work = await (from === undefined
     ? pressing(store, settings, options)
     : copying(store, settings, from, options))
@@ -208,13 +210,14 @@ async function copying(
   const from = await openDirectoryStore(dir)
   const { roots: ownRoots, surveys } = await surveySite(from, store, settings.part)
   const roots = await findRoots(store, ownRoots)
+  const site = { settings, roots }
   const bySurvey = new Map<Survey, CopySurvey>(surveys.map((survey) => [survey, survey]))
   const press = async (survey: Survey): Promise<Pressed> => {
     const known = bySurvey.get(survey)
     if (known === undefined) throw new Error(`${survey.repository.root} is not in ${dir}.`)
-    return copyVersions(from, store, known, options)
+    return copyVersions(from, store, { ...known, ...(await recover(store, site, known)) }, options)
   }
-  return { site: { settings, roots }, surveys, press, end: () => {} }
+  return { site, surveys, press, end: () => {} }
 }
 
 function keyOf({ path, version }: PublishedVersion): string {
