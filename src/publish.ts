@@ -156,7 +156,12 @@ interface Work {
 
 async function pressing(store: Store, settings: Settings, options: PublishOptions): Promise<Work> {
   const found = await discover(settings, store, options)
-  const roots = await findRoots(store, found.site.roots)
+  // Of this part alone: each of many jobs would else look up what all the others do.
+  const own = [
+    ...found.repositories.map(({ root }) => root),
+    ...found.absent.flatMap((each) => each.repository ?? []),
+  ]
+  const roots = await findRoots(store, [...new Set<string>(own)], found.site.roots)
   const site = { ...found.site, roots }
   const surveys = await surveyAll({ ...found, site, isShared: true })
   checkAcceptMoved(surveys, options.acceptMoved ?? [])
