@@ -18,6 +18,7 @@ import type { Settings } from './config/schema.ts'
 import { type CopySurvey, copyVersions, surveySite } from './copy.ts'
 import { checkSiteFormat, isCurrent } from './current.ts'
 import { eachOf } from './each.ts'
+import type { FlowOptions, ProblemEvent } from './events.ts'
 import { Hands } from './hands.ts'
 import { indexManifest, indexSite } from './index-site.ts'
 import { versionKey } from './manifest.ts'
@@ -32,8 +33,9 @@ import { removeWithdrawn, type SettleOptions, settleShard } from './settle.ts'
 import type { Site } from './site.ts'
 import { openDirectoryStore } from './store/directory.ts'
 import type { Store } from './store/store.ts'
+import { shownTarget } from './store/target.ts'
 import { type Survey, surveyAll } from './survey.ts'
-import { withTarget } from './targets.ts'
+import { checkTarget, withTarget } from './targets.ts'
 import { siteSink } from './write.ts'
 
 export interface PublishOptions extends SettleOptions {
@@ -53,50 +55,68 @@ export interface PublishOptions extends SettleOptions {
 
 /**
  * Publishes to several targets, one after the other. One that fails is reported and does not stop the others. Throws a
- * FatalError where nothing could be done anywhere.
+ * FatalError where nothing could be done anywhere, and before anything is done where one of them is no target at all.
  */
 export async function publish(
   settings: Settings,
   targets: readonly string[],
   options: PublishOptions = {},
 ): Promise<Report> {
+  const wrong = (await Promise.all(targets.map(checkTarget))).find((each) => each !== undefined)
+  if (wrong !== undefined) throw new FatalError(wrong)
   const reports: Report[] = []
   const failures: FatalError[] = []
+  const failed: ProblemEvent[] = []
   const env = options.env ?? process.env
   for (const target of targets) {
+    const name = shownTarget(target)
+    const told = targets.length === 1 ? {} : nameTarget(options, name)
     try {
       const use = (store: Store, signal?: AbortSignal) =>
-        publishInto(store, settings, { ...options, env, ...(signal && { signal }) })
-      reports.push(await withTarget(target, settings, { ...options, env }, use))
+        publishInto(store, settings, { ...options, ...told, env, ...(signal && { signal }) })
+      reports.push(await withTarget(target, settings, { ...options, env, expect: 'anything' }, use))
     } catch (error) {
       if (!(error instanceof FatalError) || options.signal?.aborted) throw error
       failures.push(error)
       if (targets.length === 1) continue
       const { code, message, hint } = error.problem
-      const told = `Nothing could be published to ${target}, ${code}: ${message}`
-      options.onEvent?.({ type: 'problem', ...problem('target-failed', {}, told, hint), known: false })
+      const reason = `Nothing could be published to ${name}, ${code}: ${message}`
+      const event = { type: 'problem', ...problem('target-failed', {}, reason, hint), known: false } as const
+      failed.push(event)
+      options.onEvent?.(event)
     }
   }
   const [failure] = failures
   if (failure !== undefined && reports.length === 0) throw failure
-  return joinReports(reports, failures.length)
+  return joinReports(reports, failed, options.failOn)
 }
 
-/** Counts of one target after the other would count each version more than once. */
-function joinReports(reports: readonly Report[], failures: number): Report {
+/** Of several targets each tells of the same versions. */
+function nameTarget({ onEvent }: FlowOptions, target: string): Pick<FlowOptions, 'onEvent'> {
+  if (onEvent === undefined) return {}
+  return { onEvent: (event) => onEvent(event.type === 'version' ? { ...event, target } : event) }
+}
+
+/** Counts of one target after the other would count each version more than once. A target that failed is an error. */
+function joinReports(
+  reports: readonly Report[],
+  failed: readonly ProblemEvent[],
+  failOn: FailOn | undefined,
+): Report {
+  const isFailed = failed.length > 0 && failOn !== 'never'
   const most = (key: keyof Report['counts']) => Math.max(0, ...reports.map(({ counts }) => counts[key]))
   return {
     command: 'publish',
-    exit: failures > 0 || reports.some(({ exit }) => exit === 1) ? 1 : 0,
+    exit: isFailed || reports.some(({ exit }) => exit === 1) ? 1 : 0,
     counts: {
       added: most('added'),
       kept: most('kept'),
       refused: most('refused'),
-      errors: most('errors') + failures,
+      errors: most('errors') + failed.length,
       warnings: most('warnings'),
       known: most('known'),
     },
-    problems: reports.flatMap(({ problems }) => problems),
+    problems: [...reports.flatMap(({ problems }) => problems), ...failed],
   }
 }
 
