@@ -109,10 +109,13 @@ export async function index(
   settings: Settings,
   options: TargetOptions & FlowOptions & { readonly target?: string } = {},
 ): Promise<Report> {
-  const { target = settings.output } = options
+  // An output directory is made by whoever writes it first; a target that is named is meant to be there.
+  const { target = settings.output, expect = options.target === undefined ? 'anything' : 'site' } = options
   const reporter = new Reporter('index', settings, options)
   const [{ renewIndex }, { withTarget }] = await Promise.all([import('./renew.ts'), import('./targets.ts')])
-  reporter.notice(await withTarget(target, settings, options, (store) => renewIndex(store, settings)))
+  reporter.notice(
+    await withTarget(target, settings, { ...options, expect }, (store) => renewIndex(store, settings)),
+  )
   return reporter.finish()
 }
 

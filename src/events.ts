@@ -28,6 +28,8 @@ export interface VersionEvent {
   readonly action: 'add' | 'keep' | 'refuse'
   readonly module: string
   readonly version: string
+  /** Where it was published, as it may be shown. Absent where there is one target, or none. */
+  readonly target?: string
 }
 
 /** A problem, and whether the last run reported it already. */

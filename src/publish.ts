@@ -19,6 +19,7 @@ import type { Settings } from './config/schema.ts'
 import { type CopySurvey, copyVersions, surveySite } from './copy.ts'
 import { isCurrent } from './current.ts'
 import { eachOf } from './each.ts'
+import type { FlowOptions, ProblemEvent } from './events.ts'
 import { Hands } from './hands.ts'
 import { indexManifest, indexSite } from './index-site.ts'
 import { versionKey } from './manifest.ts'
@@ -33,8 +34,9 @@ import { recordProblems, removeWithdrawn, type SettleOptions, settleShard } from
 import type { Site } from './site.ts'
 import { openDirectoryStore } from './store/directory.ts'
 import type { Store } from './store/store.ts'
+import { shownTarget } from './store/target.ts'
 import { type Survey, surveyAll } from './survey.ts'
-import { withTarget } from './targets.ts'
+import { checkTarget, withTarget } from './targets.ts'
 import { siteSink } from './write.ts'
 
 export interface PublishOptions extends SettleOptions {
@@ -54,50 +56,68 @@ export interface PublishOptions extends SettleOptions {
 
 /**
  * Publishes to several targets, one after the other. One that fails is reported and does not stop the others. Throws a
- * FatalError where nothing could be done anywhere.
+ * FatalError where nothing could be done anywhere, and before anything is done where one of them is no target at all.
  */
 export async function publish(
   settings: Settings,
   targets: readonly string[],
   options: PublishOptions = {},
 ): Promise<Report> {
+  const wrong = (await Promise.all(targets.map(checkTarget))).find((each) => each !== undefined)
+  if (wrong !== undefined) throw new FatalError(wrong)
   const reports: Report[] = []
   const failures: FatalError[] = []
+  const failed: ProblemEvent[] = []
   const env = options.env ?? process.env
   for (const target of targets) {
+    const name = shownTarget(target)
+    const told = targets.length === 1 ? {} : nameTarget(options, name)
     try {
       const use = (store: Store, signal?: AbortSignal) =>
-        publishInto(store, settings, { ...options, env, ...(signal && { signal }) })
-      reports.push(await withTarget(target, settings, { ...options, env }, use))
+        publishInto(store, settings, { ...options, ...told, env, ...(signal && { signal }) })
+      reports.push(await withTarget(target, settings, { ...options, env, expect: 'anything' }, use))
     } catch (error) {
       if (!(error instanceof FatalError) || options.signal?.aborted) throw error
       failures.push(error)
       if (targets.length === 1) continue
       const { code, message, hint } = error.problem
-      const told = `Nothing could be published to ${target}, ${code}: ${message}`
-      options.onEvent?.({ type: 'problem', ...problem('target-failed', {}, told, hint), known: false })
+      const reason = `Nothing could be published to ${name}, ${code}: ${message}`
+      const event = { type: 'problem', ...problem('target-failed', {}, reason, hint), known: false } as const
+      failed.push(event)
+      options.onEvent?.(event)
     }
   }
   const [failure] = failures
   if (failure !== undefined && reports.length === 0) throw failure
-  return joinReports(reports, failures.length)
+  return joinReports(reports, failed, options.failOn)
 }
 
-/** Counts of one target after the other would count each version more than once. */
-function joinReports(reports: readonly Report[], failures: number): Report {
+/** Of several targets each tells of the same versions. */
+function nameTarget({ onEvent }: FlowOptions, target: string): Pick<FlowOptions, 'onEvent'> {
+  if (onEvent === undefined) return {}
+  return { onEvent: (event) => onEvent(event.type === 'version' ? { ...event, target } : event) }
+}
+
+/** Counts of one target after the other would count each version more than once. A target that failed is an error. */
+function joinReports(
+  reports: readonly Report[],
+  failed: readonly ProblemEvent[],
+  failOn: FailOn | undefined,
+): Report {
+  const isFailed = failed.length > 0 && failOn !== 'never'
   const most = (key: keyof Report['counts']) => Math.max(0, ...reports.map(({ counts }) => counts[key]))
   return {
     command: 'publish',
-    exit: failures > 0 || reports.some(({ exit }) => exit === 1) ? 1 : 0,
+    exit: isFailed || reports.some(({ exit }) => exit === 1) ? 1 : 0,
     counts: {
       added: most('added'),
       kept: most('kept'),
       refused: most('refused'),
-      errors: most('errors') + failures,
+      errors: most('errors') + failed.length,
       warnings: most('warnings'),
       known: most('known'),
     },
-    problems: reports.flatMap(({ problems }) => problems),
+    problems: [...reports.flatMap(({ problems }) => problems), ...failed],
   }
 }
 
@@ -159,7 +179,12 @@ interface Work {
 
 async function pressing(store: Store, settings: Settings, options: PublishOptions): Promise<Work> {
   const found = await discover(settings, store, options)
-  const roots = await findRoots(store, found.site.roots)
+  // Of this part alone: each of many jobs would else look up what all the others do.
+  const own = [
+    ...found.repositories.map(({ root }) => root),
+    ...found.absent.flatMap((each) => each.repository ?? []),
+  ]
+  const roots = await findRoots(store, [...new Set<string>(own)], found.site.roots)
   const site = { ...found.site, roots }
   const surveys = await surveyAll({ ...found, site, isShared: true })
   checkAcceptMoved(surveys, options.acceptMoved ?? [])

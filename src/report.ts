@@ -72,10 +72,15 @@ export class Reporter {
         this.#version('keep', key.slice(0, at), key.slice(at + 1))
       }
     } else {
-      const fresh = new Set(added)
+      // By name: where others were faster, the shard was read anew, and what is in it are other objects.
+      const fresh = new Set(added.map(({ path, version }) => versionKey(path, version)))
       for (const version of [...after.versions.values()].sort(byVersion)) {
         if (!isFocused(version.ref)) continue
-        this.#version(fresh.has(version) ? 'add' : 'keep', version.path, version.version)
+        this.#version(
+          fresh.has(versionKey(version.path, version.version)) ? 'add' : 'keep',
+          version.path,
+          version.version,
+        )
       }
     }
     const refused = new Set<string>()

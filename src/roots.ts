@@ -5,32 +5,41 @@
  * others there are.
  */
 
+import { eachOf } from './each.ts'
 import { shardPath } from './manifest.ts'
 import type { ModulePath } from './model.ts'
 import { escapePath, unescapePath } from './module/escape.ts'
 import type { Store } from './store/store.ts'
 
-/** Returns the roots of a run with those of the site that lie above or below one of them. */
-export async function findRoots(store: Store, roots: readonly string[]): Promise<string[]> {
-  const found = await Promise.all(
-    roots.map(async (root) => [...(await findAbove(store, root)), ...(await findBelow(store, root))]),
-  )
-  return [...new Set([...roots, ...found.flat()])]
+/**
+ * Returns the roots of a run with those of the site that lie above or below one of them. What is known besides, such as
+ * the roots of other parts of the configuration, is returned too, and neither looked up nor looked around.
+ */
+export async function findRoots(
+  store: Store,
+  roots: readonly string[],
+  known: readonly string[] = [],
+): Promise<string[]> {
+  const all = new Set([...known, ...roots])
+  const above = [...new Set(roots.flatMap(listAbove))].filter((path) => !all.has(path))
+  const found: string[] = []
+  await eachOf(above, requestsAtOnce, async (path) => {
+    if ((await store.tag(shardPath(path))) !== undefined) found.push(path)
+  })
+  await eachOf(roots, requestsAtOnce, async (root) => {
+    for await (const { path } of store.list(`-/manifest/${escapePath(root as ModulePath)}`)) {
+      const below = unescapePath(path.slice('-/manifest/'.length).replace(/\.jsonl$/, ''))
+      if (below !== undefined) found.push(below)
+    }
+  })
+  return [...new Set([...all, ...found.sort()])]
 }
 
-async function findAbove(store: Store, root: string): Promise<string[]> {
+/** A bucket answers slowly, and many at once. */
+const requestsAtOnce = 32
+
+/** Returns the paths above a root, from the host on. */
+function listAbove(root: string): ModulePath[] {
   const elements = root.split('/')
-  const above = elements.slice(1).map((_, index) => elements.slice(0, index + 1).join('/') as ModulePath)
-  const tags = await Promise.all(above.map((path) => store.tag(shardPath(path))))
-  return above.filter((_, index) => tags[index] !== undefined)
-}
-
-async function findBelow(store: Store, root: string): Promise<string[]> {
-  const below: string[] = []
-  for await (const { path } of store.list(`-/manifest/${escapePath(root as ModulePath)}`)) {
-    const escaped = path.slice('-/manifest/'.length).replace(/\.jsonl$/, '')
-    const found = unescapePath(escaped)
-    if (found !== undefined) below.push(found)
-  }
-  return below
+  return elements.slice(1).map((_, index) => elements.slice(0, index + 1).join('/') as ModulePath)
 }

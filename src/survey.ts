@@ -7,6 +7,7 @@
 import { hash } from 'node:crypto'
 import pLimit from 'p-limit'
 import { diffRefs, isRelevantTag, type RefChanges } from './changes.ts'
+import { isSameRepository } from './config/address.ts'
 import { isProblem } from './enumerate/locate.ts'
 import { headPrefix, isQueryName, isVersionName, looksLikeVersion, tagPrefix } from './enumerate/tags.ts'
 import { type GitLocation, locateRepository } from './git/location.ts'
@@ -90,17 +91,22 @@ export async function surveyAll(run: Run, imagined?: Imagined): Promise<Survey[]
 /** Surveys a repository. `extra` refs are taken as if they were there. */
 async function surveyRepository(
   { store, site, isShared = false }: Run,
-  repository: Repository,
+  given: Repository,
   extra: readonly Ref[],
   vouched: Vouched,
 ): Promise<Survey> {
-  const [read, found] = await Promise.all([readShard(store, repository, vouched), openRepository(repository)])
+  const [read, found] = await Promise.all([readShard(store, given, vouched), openRepository(given)])
   const { shard } = read
-  const place: ProblemPlace = { repository: repository.root }
+  const place: ProblemPlace = { repository: given.root }
+  const isClaimed =
+    shard.clone !== undefined && given.clone !== undefined && !isSameRepository(shard.clone, given.clone)
+  // The recorded spelling stays: pages and hashes must not go to and fro between jobs that spell it differently.
+  const isRespelt = shard.clone !== undefined && given.clone !== undefined && !isClaimed
+  const repository = isRespelt ? { ...given, clone: shard.clone } : given
   if (isProblem(found)) {
     return { ...read, repository, settings: shard.settings, problems: [found] }
   }
-  if (shard.clone !== undefined && repository.clone !== undefined && shard.clone !== repository.clone) {
+  if (isClaimed) {
     const message = `The site holds ${repository.root} from ${shard.clone}, and not from ${repository.clone}.`
     // Nothing of this repository is written, the problem no more than anything else.
     const recorded = shard.problems.filter((each) => each.stage === 'open').map((each) => each.problem)

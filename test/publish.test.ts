@@ -1,11 +1,12 @@
-import { readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { readArchive, writeArchive, type ZipPiece } from '../src/archive.ts'
 import { build, index } from '../src/build.ts'
 import { loadSettings } from '../src/config/load.ts'
 import type { Settings } from '../src/config/schema.ts'
-import { publishInto } from '../src/publish.ts'
+import type { VersionEvent } from '../src/events.ts'
+import { publish, publishInto } from '../src/publish.ts'
 import { openDirectoryStore } from '../src/store/directory.ts'
 import type { Store } from '../src/store/store.ts'
 import { withdraw, withdrawFrom } from '../src/withdraw.ts'
@@ -69,6 +70,75 @@ async function settingsOf(samples: readonly Sample[], output?: string): Promise<
   }
   return loadSettings({ cwd, env: {}, config, ...(output === undefined ? {} : { output }) })
 }
+
+describe('publishing to several targets', () => {
+  test('names the target of each version', async () => {
+    const [one] = makeSamples() as [Sample]
+    const settings = await settingsOf([one])
+    const targets = ['a', 'b'].map((name) => join(makeDirectory(), name))
+    const told: VersionEvent[] = []
+    const onEvent = (event: { readonly type: string }) => {
+      if (event.type === 'version') told.push(event as VersionEvent)
+    }
+    await publish(settings, targets, { onEvent })
+    const all = targets.flatMap((target) => Array(told.length / 2).fill(target))
+    expect(told.splice(0).map(({ target }) => target)).toEqual(all)
+    await publish(settings, targets.slice(0, 1), { onEvent })
+    expect(told.filter((event) => 'target' in event)).toEqual([])
+    expect(told.length).toBe(all.length / 2)
+  })
+
+  test('tells of one that fails in its report, and fails for it unless it never should', async () => {
+    const [one] = makeSamples() as [Sample]
+    const settings = await settingsOf([one])
+    const dir = makeDirectory()
+    const targets = ['mirror', 'good'].map((name) => join(dir, name))
+    writeFileSync(join(dir, 'mirror'), '')
+    const report = await publish(settings, targets)
+    expect(report).toMatchObject({ exit: 1, counts: { added: 9, errors: 1 } })
+    expect(report.problems.filter(({ severity }) => severity === 'error')).toMatchObject([
+      { type: 'problem', code: 'target-failed', known: false },
+    ])
+    expect(await publish(settings, targets, { failOn: 'never' })).toMatchObject({
+      exit: 0,
+      counts: { errors: 1 },
+    })
+    const none = publish(
+      settings,
+      ['mirror', 'mirror/x'].map((name) => join(dir, name)),
+      { failOn: 'never' },
+    )
+    await expect(none).rejects.toMatchObject({ exitCode: 2, problem: { code: 'output-unwritable' } })
+  })
+
+  test('does nothing where one of them is none', async () => {
+    const [one] = makeSamples() as [Sample]
+    const good = join(makeDirectory(), 'good')
+    const publishing = publish(await settingsOf([one]), [good, 'gs://bucket'])
+    await expect(publishing).rejects.toMatchObject({ exitCode: 2, problem: { code: 'usage' } })
+    expect(existsSync(good)).toBe(false)
+  })
+})
+
+test('jobs that spell an address differently share a root, and the recorded spelling stays', async () => {
+  const [one] = makeSamples() as [Sample]
+  const clone = 'https://git.example.com/acme/billing'
+  const store = await openDirectoryStore(join(makeDirectory(), 'target'))
+  const publishAs = async (address: string) => {
+    const sample = { ...one, repository: { ...one.repository, clone: address } }
+    return publishInto(store, await settingsOf([sample]))
+  }
+  expect((await publishAs(clone)).counts.added).toBe(9)
+  const before = readSite(store.root)
+  for (const address of [`${clone}.git`, 'ssh://git@git.example.com/acme/billing.git']) {
+    const report = await publishAs(address)
+    expect(report.problems.map(({ code }) => code)).not.toContain('root-claimed')
+    expect(report.counts).toMatchObject({ added: 0, kept: 9, errors: 0 })
+    expect(readSite(store.root)).toEqual(before)
+  }
+  const other = await publishAs('https://git.example.com/acme/other')
+  expect(other.problems.map(({ code }) => code)).toContain('root-claimed')
+})
 
 test('a newer modpress’s site is left alone', async () => {
   const [one] = makeSamples() as [Sample]

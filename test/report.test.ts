@@ -108,6 +108,12 @@ describe('a report', () => {
     })
   })
 
+  test('tells what was added also where the record was read anew', () => {
+    const { report, events } = run({ after: shard([version('v1.0.0')], []), added: [version('v1.0.0')] })
+    expect(events).toEqual(['add v1.0.0'])
+    expect(report.counts).toMatchObject({ added: 1, kept: 0 })
+  })
+
   test('a version with two problems is refused once', () => {
     const { report } = run({
       after: shard([], [found('go-too-new', 'v1.0.0'), found('gomod-syntax', 'v1.0.0')]),

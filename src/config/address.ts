@@ -130,6 +130,26 @@ export function importPathOf(text: string): string | undefined {
   return `${host}${path}`
 }
 
+/**
+ * Tells whether two addresses lead to the same repository: whatever their scheme, user, usual port, final "/" and
+ * ".git". The port of ssh says nothing of another host, as in httpsAddress.
+ */
+export function isSameRepository(one: string, other: string): boolean {
+  return placeOf(one) === placeOf(other)
+}
+
+/** The usual ports of the schemes whose port says which server is meant. */
+const usualPorts: Readonly<Partial<Record<Address['scheme'], string>>> = { https: '443', http: '80' }
+
+function placeOf(text: string): string {
+  const address = parseAddress(text)
+  const place = importPathOf(text)
+  if (address === undefined || place === undefined) return text
+  const { scheme, port } = address
+  const usual = usualPorts[scheme]
+  return usual === undefined || port === undefined || port === usual ? place : `${port} ${place}`
+}
+
 /** Tells whether requests to this host stay on this machine. */
 export function isLoopback(host: string): boolean {
   return host === 'localhost' || host === '[::1]' || /^127(\.\d{1,3}){3}$/.test(host)

@@ -49,6 +49,7 @@ import {
   type StoredFile,
   type Written,
 } from './store.ts'
+import { shownTarget } from './target.ts'
 
 /** Where a site is: s3://bucket/prefix. */
 export interface S3Target {
@@ -67,10 +68,12 @@ export interface S3Options extends BucketOptions {
    * 'none': nothing is written at all, so that the right to read is enough. @default 'many'
    */
   readonly writers?: 'many' | 'single' | 'none'
+  /** Is asked before anything is written, the probe included. What it throws ends it. @default nobody */
+  readonly before?: (store: Store) => Promise<void>
 }
 
 /**
- * Reads a target as people write it. Returns a problem where it is none.
+ * Reads a target as people write it. Returns a problem where it is none, which shows no credentials.
  *
  * @example parseS3Target('s3://modules/go') // { bucket: 'modules', prefix: 'go' }
  */
@@ -79,9 +82,14 @@ export function parseS3Target(text: string): S3Target | Problem {
     problem(
       'usage',
       {},
-      `${JSON.stringify(text)} is not a bucket: ${reason}.`,
+      `${JSON.stringify(shownTarget(text))} is not a bucket: ${reason}.`,
       'Write s3://bucket or s3://bucket/prefix.',
     )
+  // Anywhere, and not only before the first "/": secret keys hold "/", too.
+  if (text.includes('@')) {
+    const message = 'Credentials do not belong in a target: they are taken from the environment.'
+    return problem('usage', {}, message, 'Write s3://bucket or s3://bucket/prefix, without "@".')
+  }
   const [, bucket, path = ''] = /^s3:\/\/([^/]*)(?:\/(.*))?$/s.exec(text) ?? []
   if (bucket === undefined) return refuse('it does not begin with "s3://"')
   if (!/^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/.test(bucket) || bucket.includes('..')) {
@@ -112,6 +120,7 @@ export async function openS3Store(target: S3Target, options: S3Options): Promise
     options,
   )
   const { writers = 'many' } = options
+  await options.before?.(store)
   if (writers !== 'many') await store.check()
   else if ((await store.probe()) === 'unconditional') {
     throw new FatalError(

@@ -1,4 +1,4 @@
-import { readFileSync, writeFileSync } from 'node:fs'
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { beforeAll, describe, expect, onTestFinished, test } from 'vitest'
 import { cliFile, makeModule, parseLines, runCli } from '../support/cli.ts'
@@ -75,12 +75,33 @@ describe('publish', () => {
 
   test.for([
     ['nowhere', 's3://', 'usage'],
+    ['nothing', '', 'usage'],
+    ['credentials in a target', 's3://KEYID:SECRET@bucket', 'usage'],
+    ['a storage of another kind', 'gs://bucket/p', 'usage'],
     ['no credentials', 's3://bucket', 'credentials-missing'],
   ] as const)('%s is told, and nothing else is done', async ([, target, code]) => {
     const { dir } = makeModule('example.com/r', 'v1.0.0')
     const { status, stdout, stderr } = await runCli(['publish', target, ...url], { cwd: dir })
     expect({ status, stdout }).toEqual({ status: 2, stdout: '' })
     expect(stderr).toContain(`(${code})\n  hint: `)
+    expect(readdirSync(dir).sort()).toEqual(['.git', 'go.mod', 'r.go'])
+  })
+
+  test.for([
+    ['index', []],
+    ['withdraw', ['example.com/r@v1.0.0', '--reason', 'x']],
+  ] as const)('%s makes no site where there is none', async ([command, more]) => {
+    const stub = await startStub()
+    const { dir } = makeModule('example.com/r', 'v1.0.0')
+    for (const target of [join(dir, 'typo'), `s3://${stub.bucket}/typo`]) {
+      const { status, stderr } = await runCli([command, ...more, target, ...url], { cwd: dir, env: stub.env })
+      expect({ status, stderr }).toEqual({
+        status: 2,
+        stderr: expect.stringContaining(`error: There is no site in ${target}. (usage)\n  hint: `),
+      })
+    }
+    expect(readdirSync(dir)).not.toContain('typo')
+    expect([...stub.objects.keys()]).toEqual([])
   })
 })
 
@@ -141,6 +162,13 @@ describe('secrets', () => {
     await run('index', target)
     await run('withdraw', 'example.com/r@v1.0.0', target, '--reason', 'x')
     await run('build', '--live', 's3://elsewhere')
+    const address = `s3://${canary}id:${canary}secret@${stub.bucket}/p`
+    await run('publish', address)
+    await run('publish', 'directory', address)
+    await run('publish', address.replace('s3:', 'gs:'))
+    await run('index', address)
+    await run('withdraw', 'example.com/r@v1.0.0', address, '--reason', 'x')
+    await run('build', '--live', address)
     expect(said.join('\n')).not.toContain(canary)
     expect(said.join('\n').length).toBeGreaterThan(1000)
     for (const { body, headers } of stub.objects.values()) {

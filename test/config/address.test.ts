@@ -4,6 +4,7 @@ import {
   forgeOf,
   httpsAddress,
   importPathOf,
+  isSameRepository,
   parseAddress,
   shownAddress,
   webOf,
@@ -68,6 +69,23 @@ test.for([
   ['gopkg.in/yaml.v3', 'https://gopkg.in/yaml.v3'],
 ] as const)('the address of the root %s is %s, as go derives it', ([root, want]) => {
   expect(derivedAddress(root)).toBe(want)
+})
+
+test.for([
+  ['https://git.example.com/acme/x', 'https://git.example.com/acme/x.git', 'same'],
+  ['https://git.example.com/acme/x/', 'https://user:pw@Git.Example.com:443/acme/x.git/', 'same'],
+  ['http://git.example.com:80/acme/x', 'https://git.example.com/acme/x', 'same'],
+  ['git@git.example.com:acme/x.git', 'https://git.example.com/acme/x', 'same'],
+  ['ssh://git@git.example.com:2222/acme/x', 'https://git.example.com/acme/x', 'same'],
+  ['ssh://git@ssh.github.com:443/acme/x.git', 'https://github.com/acme/x', 'same'],
+  ['https://git.example.com:8443/acme/x', 'https://git.example.com:8443/acme/x.git', 'same'],
+  ['https://git.example.com:8443/acme/x', 'https://git.example.com/acme/x', 'another'],
+  ['https://git.example.com/acme/x', 'https://git.example.com/acme/X', 'another'],
+  ['https://git.example.com/acme/x', 'https://git.example.net/acme/x', 'another'],
+  ['https://git.example.com/acme/x', 'https://git.example.com/acme/x.github', 'another'],
+] as const)('%s and %s: %s repository', ([one, other, want]) => {
+  expect(isSameRepository(one, other)).toBe(want === 'same')
+  expect(isSameRepository(other, one)).toBe(want === 'same')
 })
 
 test.for([

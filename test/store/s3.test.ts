@@ -472,14 +472,18 @@ describe('parseS3Target', () => {
     ['https://modules', 'does not begin'],
     ['s3://', 'name of a bucket'],
     ['s3://Modules', 'name of a bucket'],
-    ['s3://key:secret@modules', 'name of a bucket'],
+    ['s3://key:secret@modules', 'Credentials do not belong in a target'],
+    ['s3://key:sec/ret@modules', 'Credentials do not belong in a target'],
+    ['s3://modules?secret=x', '"s3://modules" is not a bucket'],
     ['s3://a..b', 'name of a bucket'],
     ['s3://modules//a', 'empty element'],
     ['s3://modules/a/../b', 'empty element'],
     ['s3://modules/a+b', 'means something else'],
     ['s3://modules/a?b', 'means something else'],
   ] as const)('%s is refused', ([text, reason]) => {
-    expect(parseS3Target(text)).toMatchObject({ code: 'usage', message: expect.stringContaining(reason) })
+    const found = parseS3Target(text)
+    expect(found).toMatchObject({ code: 'usage', message: expect.stringContaining(reason) })
+    expect(JSON.stringify(found)).not.toContain('sec')
   })
 })
 
