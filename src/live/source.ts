@@ -31,13 +31,13 @@ export interface SourceOptions {
 /** Opens what `--live` names. A directory is relative to the current one. */
 export async function openSource(text: string, options: SourceOptions): Promise<LiveSource> {
   const [, scheme] = /^([a-z][a-z0-9+.-]*):\/\//i.exec(text) ?? []
+  // Also what was meant as one: it may hold credentials, which must not be shown as the name of a directory.
+  if (/^s3:/i.test(text)) return openBucketSource(text, options)
   if (scheme === undefined) return openDirectorySource(text)
   switch (scheme.toLowerCase()) {
     case 'http':
     case 'https':
       return openHttpSource(text, options)
-    case 's3':
-      return openBucketSource(text, options)
     default:
       throw usage('--live is neither an address, http or https, nor a directory, nor a bucket, s3.')
   }
