@@ -4,4 +4,4 @@
 
 import { testPublishing } from '../support/bucketsuite.ts'
 
-testPublishing('gofakes3', 60)
+testPublishing('gofakes3', 40)

@@ -4,4 +4,4 @@
 
 import { testPublishing } from '../support/bucketsuite.ts'
 
-testPublishing('versitygw', 40)
+testPublishing('versitygw', 25)
