@@ -13,6 +13,9 @@
  *     index      index-site.ts     what spans modules
  *     settle     renew.ts          the shards say that all of this is done
  *
+ * Where others write the same site, publish.ts does this instead, and settle.ts
+ * says in which order; withdraw.ts takes a version down.
+ *
  * What only a run with something new needs is loaded only then: of a run with
  * nothing new, loading it would be the largest part.
  */

@@ -5,7 +5,7 @@
  */
 
 import { createHash } from 'node:crypto'
-import { importPathOf } from './config/address.ts'
+import { isSameRepository } from './config/address.ts'
 import type { RepositoryPart } from './config/schema.ts'
 import { eachOf } from './each.ts'
 import { isProblem } from './enumerate/locate.ts'
@@ -13,10 +13,17 @@ import type { FlowOptions } from './events.ts'
 import { isInPart } from './git/discover.ts'
 import { joinShards } from './join.ts'
 import { checkInfo, checkShard } from './live/check.ts'
-import { byVersion, formatShard, parseShard, type Shard, versionKey } from './manifest.ts'
+import {
+  byVersion,
+  formatShard,
+  manifestDirectory,
+  parseShard,
+  rootOfShard,
+  type Shard,
+  versionKey,
+} from './manifest.ts'
 import type { ModulePath, PublishedVersion, Repository } from './model.ts'
 import { goModH1 } from './module/dirhash.ts'
-import { unescapePath } from './module/escape.ts'
 import type { Pressed } from './press.ts'
 import { FatalError, type Problem, problem } from './problem.ts'
 import { parseRecord } from './record.ts'
@@ -50,7 +57,7 @@ export async function surveySite(
   const roots: ModulePath[] = []
   const surveys: CopySurvey[] = []
   for await (const { path } of from.list(manifestDirectory)) {
-    const root = unescapePath(path.slice(manifestDirectory.length + 1).replace(/\.jsonl$/, ''))
+    const root = rootOfShard(path)
     if (root === undefined) throw damagedSite(from, path)
     roots.push(root)
     if (isInPart(root, part)) surveys.push(await surveyShard(from, store, path, root))
@@ -61,8 +68,6 @@ export async function surveySite(
   }
   return { roots, surveys }
 }
-
-const manifestDirectory = '-/manifest'
 
 async function surveyShard(
   from: DirectoryStore,
@@ -91,8 +96,7 @@ function damagedSite(from: DirectoryStore, path: string): FatalError {
 function checkClaim(target: Shard, source: Shard): Problem | undefined {
   const [there, here] = [target.clone, source.clone]
   if (there === undefined || here === undefined) return undefined
-  // One repository is cloned by ssh and https, with ".git" and without.
-  if ((importPathOf(there) ?? there) === (importPathOf(here) ?? here)) return undefined
+  if (isSameRepository(there, here)) return undefined
   const message = `The target holds ${source.root} from ${there}, and not from ${here}.`
   return problem('root-claimed', { repository: source.root }, message)
 }

@@ -12,9 +12,16 @@ import type { Settings } from './config/schema.ts'
 import { eachOf } from './each.ts'
 import { commitPrefix } from './enumerate/tags.ts'
 import type { Fault } from './faults.ts'
-import { distinctProblems, formatManifestIndex, problemKey, shardPath } from './manifest.ts'
+import {
+  distinctProblems,
+  formatManifestIndex,
+  manifestDirectory,
+  openProblems,
+  problemKey,
+  rootOfShard,
+  shardPath,
+} from './manifest.ts'
 import type { ModulePath } from './model.ts'
-import { unescapePath } from './module/escape.ts'
 import { FatalError, type Problem, problem } from './problem.ts'
 import type { Store, StoredFile } from './store/store.ts'
 import { md5Of, md5OfTag, parseShardHashes, type ShardHashes, shardHashesFile } from './summary.ts'
@@ -27,8 +34,7 @@ export async function isCurrent(
   acceptMoved: readonly string[] = [],
 ): Promise<boolean> {
   const { shard, opened, problems } = survey
-  const recorded = shard.problems.filter((each) => each.stage === 'open').map((each) => each.problem)
-  const isSaid = isSameList(recorded, distinctProblems(problems))
+  const isSaid = isSameList(openProblems(shard), distinctProblems(problems))
   if (survey.shardState !== 'whole' || shard.state !== 'settled' || !isSaid) return false
   if (acceptMoved.some((key) => shard.versions.has(key))) return false
   if (opened === undefined) return true
@@ -115,8 +121,6 @@ export function newerFile(path: string): FatalError {
   return new FatalError(problem('site-newer', {}, `${path} was written by a newer modpress.`))
 }
 
-const manifestDirectory = '-/manifest'
-
 interface KnownShards {
   /** The sha256 of shards that were read, by their paths. @default of none */
   readonly known?: ReadonlyMap<string, string>
@@ -132,7 +136,7 @@ export async function describeManifest(
   const shards: { readonly root: ModulePath; readonly sha256: string }[] = []
   const unknown: { readonly path: string; readonly root: ModulePath; readonly md5: string | undefined }[] = []
   for await (const { path, tag } of store.list(manifestDirectory)) {
-    const root = unescapePath(path.slice(manifestDirectory.length + 1).replace(/\.jsonl$/, ''))
+    const root = rootOfShard(path)
     const sha256 = known.get(path)
     if (root === undefined) continue
     if (sha256 !== undefined) shards.push({ root, sha256 })

@@ -9,8 +9,16 @@
  */
 
 import { headPrefix, tagPrefix } from './enumerate/tags.ts'
-import { emptyShard, problemKey, type RecordedProblem, type RecordedRef, type Shard } from './manifest.ts'
-import { mergeShards } from './merge.ts'
+import {
+  emptyShard,
+  problemKey,
+  type RecordedProblem,
+  type RecordedRef,
+  refusalKey,
+  type Shard,
+  versionKey,
+} from './manifest.ts'
+import { isLater, mergeShards } from './merge.ts'
 import { planRepository } from './plan.ts'
 import type { Problem } from './problem.ts'
 
@@ -25,14 +33,16 @@ export function joinShards(target: Shard, source: Shard): Shard {
   const defaultHead = source.defaultHead ?? target.defaultHead
   const commits = new Set<string | undefined>([...stays.values()].map(({ facts }) => facts.commit))
   const refusals = new Map([
-    ...target.refusals.flatMap((each) => (commits.has(each.commit) ? [[keyOf(each), each] as const] : [])),
-    ...source.refusals.map((each) => [keyOf(each), each] as const),
+    ...target.refusals.flatMap((each) =>
+      commits.has(each.commit) ? [[refusalKey(each), each] as const] : [],
+    ),
+    ...source.refusals.map((each) => [refusalKey(each), each] as const),
   ])
   const joined: Shard = {
     ...rest,
     ...(defaultHead === undefined ? {} : { defaultHead }),
     refs,
-    refusals: [...refusals.values()].filter((each) => !versions.has(`${each.path}@${each.version}`)),
+    refusals: [...refusals.values()].filter((each) => !versions.has(versionKey(each.path, each.version))),
   }
   return { ...joined, problems: joinProblems(target, source, joined, stays) }
 }
@@ -55,7 +65,7 @@ function keptRefs(target: Shard, source: Shard, versions: Shard['versions']): Re
 function joinRef(target: Shard, name: string, ours: RecordedRef): RecordedRef {
   const theirs = target.refs.get(name)
   if (theirs === undefined) return ours
-  if (name.startsWith(headPrefix)) return isNewer(theirs, ours) ? theirs : ours
+  if (name.startsWith(headPrefix)) return isLater(theirs.facts, ours.facts) ? theirs : ours
   const isPublished = [...target.versions.values()].some(({ ref }) => ref === name)
   if (!isPublished || theirs.facts.commit === ours.facts.commit) return ours
   const { oid, commit, tree } = ours.seen ?? ours.facts
@@ -65,11 +75,6 @@ function joinRef(target: Shard, name: string, ours: RecordedRef): RecordedRef {
     ...(isBack ? {} : { seen: { oid, ...(commit && { commit }), ...(tree && { tree }) } }),
     ...(ours.gone && { gone: ours.gone }),
   }
-}
-
-function isNewer({ facts: theirs }: RecordedRef, { facts: ours }: RecordedRef): boolean {
-  const [their, our] = [theirs.time ?? 0, ours.time ?? 0]
-  return their === our ? theirs.oid > ours.oid : their > our
 }
 
 /**
@@ -96,8 +101,4 @@ function joinProblems(target: Shard, source: Shard, joined: Shard, stays: Refs):
 
 function isOfTag({ code }: Problem): boolean {
   return code.startsWith('tag-moved') || code === 'tag-deleted'
-}
-
-function keyOf({ path, version, commit }: Shard['refusals'][number]): string {
-  return `${path}@${version} ${commit}`
 }

@@ -18,6 +18,7 @@ import { findCommits, placeOfCommit } from './git/commits.ts'
 import { type FactsReader, isBaseTag, isVersionTag } from './git/facts.ts'
 import type { GitRepository } from './git/repository.ts'
 import type { RecordedRef, Shard } from './manifest.ts'
+import { isLater } from './merge.ts'
 import type { RefFacts, Repository } from './model.ts'
 import { mergeTags } from './plan.ts'
 import { type Problem, type ProblemCode, problem } from './problem.ts'
@@ -61,8 +62,9 @@ export async function readFacts(
     const found = facts.find((each) => each.ref === ref.name) ?? recorded
     if (found === undefined) return []
     // A clone of yesterday takes nothing back. What comes from the repository's own address is what is there now.
-    const isStale = opened.isShared && survey.repository.address === undefined && isLater(recorded, found)
-    return isStale && recorded !== undefined ? recorded : found
+    const mayBeStale = opened.isShared && survey.repository.address === undefined
+    if (!mayBeStale || recorded?.time === undefined || found.time === undefined) return found
+    return isLater(recorded, found) ? recorded : found
   })
   const recordedHeads = location.isShallow
     ? [...shard.refs.values()]
@@ -86,12 +88,6 @@ export async function readFacts(
     if (recorded !== undefined) tags.set(ref, { ...recorded, facts: complete(recorded.facts) })
   }
   return { tags, heads: [...heads, ...recordedHeads].map(complete), commits: commits.map(complete), problems }
-}
-
-/** Of two facts about a head the later commit counts, and then the greater id. */
-export function isLater(one: RefFacts | undefined, other: RefFacts): boolean {
-  if (one?.time === undefined || other.time === undefined) return false
-  return one.time === other.time ? one.oid > other.oid : one.time > other.time
 }
 
 /** So many keep git busy, and do not hold much in memory. */

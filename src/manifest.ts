@@ -13,7 +13,7 @@
  */
 
 import type { ModulePath, PublishedVersion, Ref, RefFacts, Version } from './model.ts'
-import { escapePath } from './module/escape.ts'
+import { escapePath, unescapePath } from './module/escape.ts'
 import { compareVersions } from './module/version.ts'
 import { describeProblem, isProblemCode, type Problem, problem } from './problem.ts'
 
@@ -70,14 +70,32 @@ export interface Shard {
   readonly problems: readonly RecordedProblem[]
 }
 
+/** Where all shards lie in the site. */
+export const manifestDirectory = '-/manifest'
+
 /** Returns where the shard of a repository lies in the site. */
 export function shardPath(root: ModulePath): string {
-  return `-/manifest/${escapePath(root)}.jsonl`
+  return `${manifestDirectory}/${escapePath(root)}.jsonl`
+}
+
+/** Returns the root whose shard lies at a path below `manifestDirectory`; undefined where it is no shard's. */
+export function rootOfShard(path: string): ModulePath | undefined {
+  return unescapePath(path.slice(manifestDirectory.length + 1).replace(/\.jsonl$/, ''))
 }
 
 /** Returns the key of a version in a shard. */
 export function versionKey(path: string, version: string): string {
   return `${path}@${version}`
+}
+
+/** Returns the key of a refusal in a shard: of a version at a commit. */
+export function refusalKey(refusal: Pick<Refusal, 'path' | 'version' | 'commit'>): string {
+  return `${versionKey(refusal.path, refusal.version)} ${refusal.commit}`
+}
+
+/** Returns the problems of a shard that were found before any object was opened. */
+export function openProblems({ problems }: Shard): Problem[] {
+  return problems.flatMap((each) => (each.stage === 'open' ? [each.problem] : []))
 }
 
 /** Returns a shard of which nothing is known yet. */

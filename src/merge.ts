@@ -12,11 +12,11 @@ import {
   problemKey,
   type RecordedProblem,
   type RecordedRef,
-  type Refusal,
+  refusalKey,
   type Shard,
   versionKey,
 } from './manifest.ts'
-import type { PublishedVersion } from './model.ts'
+import type { PublishedVersion, RefFacts } from './model.ts'
 
 /** Returns the shard that has what is in both. `base` is what `ours` started from. */
 export function mergeShards(base: Shard, theirs: Shard, ours: Shard): Shard {
@@ -28,7 +28,7 @@ export function mergeShards(base: Shard, theirs: Shard, ours: Shard): Shard {
   for (const key of withdrawn.keys()) versions.delete(key)
   const clone = theirs.clone ?? ours.clone
   const defaultHead = theirs.defaultHead === base.defaultHead ? ours.defaultHead : theirs.defaultHead
-  const refusals = mergeLists(base.refusals, theirs.refusals, ours.refusals, keyOfRefusal)
+  const refusals = mergeLists(base.refusals, theirs.refusals, ours.refusals, refusalKey)
   return {
     root: ours.root,
     ...(clone === undefined ? {} : { clone }),
@@ -88,9 +88,13 @@ function chooseRef(theirs: RecordedRef, ours: RecordedRef): RecordedRef {
     const seen = { oid, ...(commit && { commit }), ...(tree && { tree }) }
     return isMoved && theirs.facts.commit !== commit ? { ...theirs, seen } : theirs
   }
-  const [their, our] = [theirs.facts, ours.facts]
-  if ((their.time ?? 0) !== (our.time ?? 0)) return (their.time ?? 0) > (our.time ?? 0) ? theirs : ours
-  return their.oid > our.oid ? theirs : ours
+  return isLater(theirs.facts, ours.facts) ? theirs : ours
+}
+
+/** Tells which of two facts about a head counts: that of the later commit, and then of the greater id. */
+export function isLater(one: RefFacts, other: RefFacts): boolean {
+  const [time, otherTime] = [one.time ?? 0, other.time ?? 0]
+  return time === otherTime ? one.oid > other.oid : time > otherTime
 }
 
 /** What both have, or one of them has found. What one of them no longer found is gone. */
@@ -102,10 +106,6 @@ function mergeLists<T>(
 ): T[] {
   const mapOf = (items: readonly T[]) => new Map(items.map((item) => [keyOf(item), item]))
   return [...mergeMaps(mapOf(base), mapOf(theirs), mapOf(ours), (their) => their).values()]
-}
-
-function keyOfRefusal({ path, version, commit }: Refusal): string {
-  return `${versionKey(path, version)} ${commit}`
 }
 
 function keyOfProblem({ stage, problem }: RecordedProblem): string {

@@ -19,7 +19,14 @@ import { ObjectError, RepositoryError } from './git/object.ts'
 import { type WantedReader, withRepository } from './git/repository.ts'
 import type { Hands, HandsOptions } from './hands.ts'
 import { failedRefs, type KnownFacts, readFacts, recordRefs } from './known.ts'
-import { distinctProblems, type RecordedProblem, type Refusal, type Shard, versionKey } from './manifest.ts'
+import {
+  distinctProblems,
+  type RecordedProblem,
+  type Refusal,
+  refusalKey,
+  type Shard,
+  versionKey,
+} from './manifest.ts'
 import type { ModulePath, ModuleVersion, PublishedVersion, Repository } from './model.ts'
 import { matchesGlob } from './module/glob.ts'
 import { type Press, packVersion, takeRoom, withPress } from './pack.ts'
@@ -340,10 +347,6 @@ async function packAndWrite(
   } finally {
     release()
   }
-}
-
-function refusalKey(refusal: Pick<Refusal, 'path' | 'version' | 'commit'>): string {
-  return `${versionKey(refusal.path, refusal.version)} ${refusal.commit}`
 }
 
 function wantsDirectory(directories: Survey['repository']['directories'], dir: string): boolean {

@@ -6,9 +6,9 @@
  */
 
 import { eachOf } from './each.ts'
-import { shardPath } from './manifest.ts'
+import { manifestDirectory, rootOfShard, shardPath } from './manifest.ts'
 import type { ModulePath } from './model.ts'
-import { escapePath, unescapePath } from './module/escape.ts'
+import { escapePath } from './module/escape.ts'
 import type { Store } from './store/store.ts'
 
 /**
@@ -27,8 +27,8 @@ export async function findRoots(
     if ((await store.tag(shardPath(path))) !== undefined) found.push(path)
   })
   await eachOf(roots, requestsAtOnce, async (root) => {
-    for await (const { path } of store.list(`-/manifest/${escapePath(root as ModulePath)}`)) {
-      const below = unescapePath(path.slice('-/manifest/'.length).replace(/\.jsonl$/, ''))
+    for await (const { path } of store.list(`${manifestDirectory}/${escapePath(root as ModulePath)}`)) {
+      const below = rootOfShard(path)
       if (below !== undefined) found.push(below)
     }
   })

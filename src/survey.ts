@@ -14,7 +14,7 @@ import { type GitLocation, locateRepository } from './git/location.ts'
 import { RepositoryError } from './git/object.ts'
 import { type RefListing, readRefs } from './git/refs.ts'
 import type { Imagined } from './imagine.ts'
-import { emptyShard, parseShard, type RecordedProblem, type Shard, shardPath } from './manifest.ts'
+import { emptyShard, openProblems, parseShard, type Shard, shardPath } from './manifest.ts'
 import type { ModulePath, Ref, Repository } from './model.ts'
 import { hidePlaces } from './places.ts'
 import { FatalError, type Problem, type ProblemPlace, problem } from './problem.ts'
@@ -109,7 +109,7 @@ async function surveyRepository(
   if (isClaimed) {
     const message = `The site holds ${repository.root} from ${shard.clone}, and not from ${repository.clone}.`
     // Nothing of this repository is written, the problem no more than anything else.
-    const recorded = shard.problems.filter((each) => each.stage === 'open').map((each) => each.problem)
+    const recorded = openProblems(shard)
     const notices = [problem('root-claimed', place, message)]
     return { ...read, repository, settings: shard.settings, problems: recorded, notices }
   }
@@ -123,7 +123,7 @@ async function surveyRepository(
   ]
   // What is said of a repository that others know whole does not change with what one job has of it.
   const isJudged = !(isShared && isPartial)
-  const problems = isJudged ? seen : shard.problems.filter(isOpenStage).map((each) => each.problem)
+  const problems = isJudged ? seen : openProblems(shard)
   const notices = isJudged ? [] : seen.filter(({ code }) => !judgedByWhole.has(code))
   const heads = location.isShallow ? [] : wantedHeads(repository, listing, defaultHead)
   const tags = [...listing.tags, ...extra].filter((tag) => isRelevantTag(tag.name))
@@ -132,10 +132,6 @@ async function surveyRepository(
   const head = defaultHead === undefined ? {} : { defaultHead }
   const opened = { location, listing, changes, heads, isShared, ...head }
   return { ...read, repository, settings, problems, notices, opened }
-}
-
-function isOpenStage({ stage }: RecordedProblem): boolean {
-  return stage === 'open'
 }
 
 /** What a part of a repository cannot tell: it may have no branch at all. */

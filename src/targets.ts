@@ -10,6 +10,7 @@
 
 import { resolve } from 'node:path'
 import type { Settings } from './config/schema.ts'
+import { manifestDirectory } from './manifest.ts'
 import { FatalError, type Problem, problem } from './problem.ts'
 import { openDirectoryStore } from './store/directory.ts'
 import { withLock } from './store/lock.ts'
@@ -73,7 +74,7 @@ async function readTarget(target: string): Promise<S3Target | string | Problem> 
 /** Tells whether modpress has written here, if only a part. */
 async function hasSite(store: Store): Promise<boolean> {
   if ((await store.get('-/site.json')) !== undefined) return true
-  for await (const _ of store.list('-/manifest')) return true
+  for await (const _ of store.list(manifestDirectory)) return true
   return false
 }
 

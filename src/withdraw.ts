@@ -58,11 +58,11 @@ export async function withdrawFrom(
   const { reason, time } = options
   const settings = await adoptSite(store, given, 'follow')
   const key = versionKey(module, version)
-  const root = await findOwner(store, module, version)
+  const before = await findOwner(store, module, version)
+  const { root } = before
   const roots = await findRoots(store, [root])
   const tombstone = { path: module as ModulePath, version: version as Version, reason, time }
-  const before = await readShard(store, { root })
-  const repository = await describeRepository(store, before.shard)
+  const repository = await describeRepository(store, before)
   const placed = await commit(store, { root }, options, ({ shard }) => bury(shard, key, tombstone))
   const { shard } = placed
   const survey = { repository, shard, shardState: 'whole', settings: shard.settings, problems: [] } as const
@@ -86,20 +86,20 @@ function bury(shard: Shard, key: string, tombstone: Tombstone): Shard {
 }
 
 /**
- * Returns the root whose shard has the version: the longest one that is a prefix of the module path. A version without
- * a line, whose publisher was killed before he could write it, belongs to the longest root that there is.
+ * Returns the shard that has the version: of the longest root that is a prefix of the module path. A version without
+ * a line, whose publisher was killed before he could write it, belongs to that of the longest root that there is.
  */
-async function findOwner(store: Store, module: string, version: string): Promise<ModulePath> {
+async function findOwner(store: Store, module: string, version: string): Promise<Shard> {
   const key = versionKey(module, version)
   const elements = module.split('/')
-  let longest: ModulePath | undefined
+  let longest: Shard | undefined
   for (let count = elements.length; count > 0; count--) {
     const root = elements.slice(0, count).join('/') as ModulePath
     if (checkImportPath(root) !== undefined) continue
     const { shard, shardState } = await readShard(store, { root })
     if (shardState !== 'whole') continue
-    if (shard.versions.has(key) || shard.withdrawn.has(key)) return root
-    longest ??= root
+    if (shard.versions.has(key) || shard.withdrawn.has(key)) return shard
+    longest ??= shard
   }
   if (longest !== undefined && (await hasFiles(store, module as ModulePath, version))) return longest
   throw unknown(key)
