@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process'
-import { once } from 'node:events'
+import { EventEmitter, once } from 'node:events'
 import {
   existsSync,
   mkdirSync,
@@ -54,17 +54,7 @@ test('a second run in the same process is refused, naming the first', async () =
 })
 
 test('of many who want it at once one gets it', async () => {
-  const root = temporary()
-  let inside = 0
-  const attempts = Array.from({ length: 16 }, () =>
-    withLock(root, async () => {
-      inside++
-      await setTimeout(50)
-    }),
-  )
-  const results = await Promise.allSettled(attempts)
-  expect(inside).toBe(1)
-  expect(results.filter((result) => result.status === 'fulfilled')).toHaveLength(1)
+  expect(await contend(temporary(), 16)).toEqual({ inside: 1, refused: 15 })
 })
 
 test('the lock of a killed process is taken over, by one of many', async () => {
@@ -75,17 +65,10 @@ test('the lock of a killed process is taken over, by one of many', async () => {
   await kill(holder)
   expect(existsSync(join(root, '-/lock'))).toBe(true)
 
-  let inside = 0
-  const takers = Array.from({ length: 16 }, () =>
-    withLock(root, async () => {
-      inside++
-      expect(readLock(root)).toMatchObject({ pid: process.pid })
-      await setTimeout(50)
-    }),
-  )
-  const results = await Promise.allSettled(takers)
-  expect(inside).toBe(1)
-  expect(results.filter((result) => result.status === 'fulfilled')).toHaveLength(1)
+  const result = await contend(root, 16, () => {
+    expect(readLock(root)).toMatchObject({ pid: process.pid })
+  })
+  expect(result).toEqual({ inside: 1, refused: 15 })
   expect(readdirSync(root)).toEqual([])
 }, 60_000)
 
@@ -140,15 +123,7 @@ test.for([
   setAge(join(root, '-/lock'), 58)
   await expectLocked(withLock(root, fail), [])
   setAge(join(root, '-/lock'), 61)
-  let inside = 0
-  const takers = Array.from({ length: 8 }, () =>
-    withLock(root, async () => {
-      inside++
-      await setTimeout(20)
-    }),
-  )
-  await Promise.allSettled(takers)
-  expect(inside).toBe(1)
+  expect(await contend(root, 8)).toEqual({ inside: 1, refused: 7 })
   expect(readdirSync(root)).toEqual([])
 })
 
@@ -208,6 +183,36 @@ test('a site that cannot be written is a problem, not a lock', async () => {
 
 async function fail(): Promise<never> {
   throw new Error('This must not run.')
+}
+
+/** Wants the lock many times at once. Whoever gets it keeps it until all others had their answer, however slow they are. */
+async function contend(
+  root: string,
+  count: number,
+  whileInside = (): void => undefined,
+): Promise<{ readonly inside: number; readonly refused: number }> {
+  let inside = 0
+  let refused = 0
+  const answered = new EventEmitter()
+  const noteAnswer = (): void => {
+    if (inside + refused === count) answered.emit('all')
+  }
+  const attempts = Array.from({ length: count }, async () => {
+    const holding = withLock(root, async () => {
+      const all = once(answered, 'all')
+      inside++
+      noteAnswer()
+      whileInside()
+      await all
+    })
+    await holding.catch(async (cause: unknown) => {
+      await expectLocked(Promise.reject(cause), [])
+      refused++
+      noteAnswer()
+    })
+  })
+  await Promise.all(attempts)
+  return { inside, refused }
 }
 
 async function expectLocked(promise: Promise<unknown>, texts: readonly string[]): Promise<void> {
