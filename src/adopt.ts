@@ -10,7 +10,7 @@ import { FatalError, problem } from './problem.ts'
 import type { Store } from './store/store.ts'
 
 /**
- * Returns the settings with the address and access of a site that is there. Who leads says what they are to be, and who
+ * Returns the settings with the address of a site that is there, and all else that it says of itself. Who leads says what they are to be, and who
  * follows must agree: throws a FatalError where he does not, or where a newer modpress wrote the site.
  */
 export async function adoptSite(store: Store, settings: Settings, how: 'lead' | 'follow'): Promise<Settings> {
@@ -21,7 +21,7 @@ export async function adoptSite(store: Store, settings: Settings, how: 'lead' | 
     const message = `The site is served at ${own.url}, and this run is for ${settings.url}.`
     throw new FatalError(problem('url-differs', {}, message))
   }
-  const isAccessGiven = settings.configFile !== undefined
-  const access = isAccessGiven ? settings.access : (site.access ?? settings.access)
-  return { ...settings, ...(settings.url === undefined ? own : {}), access }
+  const { url, ...facts } = site
+  const adopted = Object.entries(facts).filter(([key]) => !settings.given.some((given) => given === key))
+  return { ...settings, ...(settings.url === undefined ? own : {}), ...Object.fromEntries(adopted) }
 }

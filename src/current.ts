@@ -8,7 +8,7 @@
 import { createHash } from 'node:crypto'
 import { isRepairable } from './changes.ts'
 import { ownVersion, readAssets } from './config/package.ts'
-import type { Settings } from './config/schema.ts'
+import type { Settings, SiteKey } from './config/schema.ts'
 import { eachOf } from './each.ts'
 import { commitPrefix } from './enumerate/tags.ts'
 import type { Fault } from './faults.ts'
@@ -21,7 +21,7 @@ import {
   rootOfShard,
   shardPath,
 } from './manifest.ts'
-import type { ModulePath } from './model.ts'
+import { hostNames, type ModulePath } from './model.ts'
 import { FatalError, type Problem, problem } from './problem.ts'
 import type { Store, StoredFile } from './store/store.ts'
 import { md5Of, md5OfTag, parseShardHashes, type ShardHashes, shardHashesFile } from './summary.ts'
@@ -95,25 +95,40 @@ async function readShardHashes(store: Store): Promise<ShardHashes> {
   return hashes === undefined || hashes === 'newer' ? new Map() : hashes
 }
 
+/** What a site says of itself, as far as it does. */
+export type SiteFacts = Partial<Pick<Settings, 'url' | SiteKey>>
+
 /**
  * Returns what a site says of itself; undefined where it is not there, or damaged. Throws a FatalError where a newer
  * modpress wrote the site: nothing of it is to be written then.
  */
-export async function checkSiteFormat(
-  store: Store,
-): Promise<Partial<Pick<Settings, 'url' | 'access'>> | undefined> {
+export async function checkSiteFormat(store: Store): Promise<SiteFacts | undefined> {
   const file = await store.get('-/site.json')
   if (file === undefined) return undefined
   if (isNewerSite(file)) throw newerFile('-/site.json')
+  return parseSiteFacts(file.body)
+}
+
+/** Reads `-/site.json`. Returns undefined where it is damaged. */
+export function parseSiteFacts(body: Uint8Array): SiteFacts | undefined {
   try {
-    const { url, access } = JSON.parse(Buffer.from(file.body).toString('utf8')) as Record<string, unknown>
+    const site = Object(JSON.parse(Buffer.from(body).toString('utf8'))) as Record<string, unknown>
+    const { url, access, host = 'generic', gatekeeper = false, prefixes = [] } = site
+    const name = hostNames.find((each) => each === host)
     return {
       ...(typeof url === 'string' ? { url } : {}),
       ...(access === 'private' || access === 'public' ? { access } : {}),
+      ...(name === undefined ? {} : { host: name }),
+      ...(typeof gatekeeper === 'boolean' ? { gatekeeper } : {}),
+      ...(isTexts(prefixes) ? { prefixes } : {}),
     }
   } catch {
     return undefined
   }
+}
+
+function isTexts(value: unknown): value is readonly string[] {
+  return Array.isArray(value) && value.every((each) => typeof each === 'string')
 }
 
 /** Returns what is thrown instead of writing over a file of a newer modpress. */
@@ -181,7 +196,7 @@ export function isNewerSite({ body }: StoredFile): boolean {
 
 /** Returns `-/site.json`: what readers of the site need to know, and what the front page was made by. */
 export function describeSite(settings: Settings): string {
-  const { url, access } = settings
+  const { url, access, host, gatekeeper, prefixes } = settings
   const assets = readAssets()
   const digest = createHash('sha256')
   for (const { name, body } of assets) digest.update(`${name} ${body.length}\n`).update(body)
@@ -189,6 +204,9 @@ export function describeSite(settings: Settings): string {
     format: siteFormat,
     url,
     access,
+    ...(host === 'generic' ? {} : { host }),
+    ...(gatekeeper ? { gatekeeper } : {}),
+    ...(prefixes.length === 0 ? {} : { prefixes }),
     modpress: ownVersion(),
     assets: digest.digest('hex').slice(0, 16),
   }

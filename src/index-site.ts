@@ -23,8 +23,10 @@ import { readAssets } from './config/package.ts'
 import type { Settings } from './config/schema.ts'
 import { describeManifest, describeSite, isNewerSite, newerFile } from './current.ts'
 import { eachOf } from './each.ts'
-import type { ModulePath } from './model.ts'
+import { hostDirectory, hostTopFiles, renderHostFiles } from './hosts/files.ts'
+import type { HostedSite, ModulePath, SiteFile } from './model.ts'
 import { unescapePath } from './module/escape.ts'
+import { ownPrefixes } from './prefixes.ts'
 import { FatalError, type Problem, problem } from './problem.ts'
 import { parseRecord } from './record.ts'
 import { feedFile, findNewestVersions, renderFeed } from './render/feed.ts'
@@ -32,6 +34,7 @@ import { groupsDirectory, modulesOfPage, renderFront } from './render/front.ts'
 import { renderPrefixMeta, renderRootMeta } from './render/meta.ts'
 import { renderMissingPage } from './render/pages.ts'
 import { recordFile } from './render/paths.ts'
+import { renderSetupFiles, setupDirectory } from './setup/files.ts'
 import type { Store } from './store/store.ts'
 import {
   compareTexts,
@@ -117,7 +120,7 @@ interface Seen {
 async function readIndex(store: Store, known: Map<string, ModuleSummary>): Promise<Map<string, Seen>> {
   const seen = new Map<string, Seen>()
   const listed: { path: string; tag?: string }[] = topFiles().map((path) => ({ path }))
-  for (const directory of [indexDirectory, groupsDirectory]) {
+  for (const directory of [indexDirectory, groupsDirectory, hostDirectory, setupDirectory]) {
     for await (const file of store.list(directory)) if (isDerived(file.path)) listed.push(file)
   }
   await eachOf(listed, requestsAtOnce, async ({ path, tag }) => {
@@ -142,12 +145,15 @@ const siteFile = '-/site.json'
 
 function topFiles(): string[] {
   const assets = readAssets().map(({ name }) => `-/${name}`)
-  return [...assets, '.nojekyll', '404.html', feedFile, 'index.html', siteFile]
+  return [...assets, ...hostTopFiles, '.nojekyll', '404.html', feedFile, 'index.html', siteFile]
 }
 
 /** Tells whether a path is that of a file that is removed where it is not written. */
 function isDerived(path: string): boolean {
-  return isIndexShard(path) || path.startsWith(`${groupsDirectory}/`)
+  if (isIndexShard(path) || hostTopFiles.includes(path)) return true
+  return [groupsDirectory, hostDirectory, setupDirectory].some((directory) =>
+    path.startsWith(`${directory}/`),
+  )
 }
 
 /** Returns all modules in the order of their paths, and what is wrong with their records. */
@@ -189,11 +195,6 @@ async function readModules(
 
 // ---- Writing ----
 
-interface SiteFile {
-  readonly path: string
-  readonly body: string | Uint8Array
-}
-
 /** Returns what is to be written, in the order in which it must be: the files of one stage in any order. */
 function renderSite(
   modules: readonly ModuleSummary[],
@@ -213,11 +214,15 @@ function renderSite(
   const { front, groups } = renderFront(modules, there, settings, frontMeta, limit)
   const depths = [...new Set(groups.map(({ depth }) => depth))].sort((a, b) => b - a)
   const shards = formatIndexShards(modules, limits.fewModules)
+  const roots = new Set(modules.map(({ repository }) => repository.root))
+  const hosted: HostedSite = { ...pickHosted(settings), prefixes: ownPrefixes(settings, roots) }
   return [
     [
       ...readAssets().map(({ name, body }) => ({ path: `-/${name}`, body })),
       { path: '.nojekyll', body: '' },
       { path: '404.html', body: renderMissingPage(settings, hostMeta) },
+      ...renderHostFiles(hosted),
+      ...renderSetupFiles(hosted),
     ],
     [
       ...[...shards].map(([path, body]) => ({ path, body })),
@@ -227,6 +232,16 @@ function renderSite(
     [{ path: 'index.html', body: front }],
     [{ path: siteFile, body: describeSite(settings) }],
   ]
+}
+
+function pickHosted({ url, prefix, access, host, gatekeeper }: Settings): Omit<HostedSite, 'prefixes'> {
+  return {
+    access,
+    host,
+    gatekeeper,
+    ...(url === undefined ? {} : { url }),
+    ...(prefix === undefined ? {} : { prefix }),
+  }
 }
 
 /** Thrown where someone else has written a file since its tag was read. */

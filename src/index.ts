@@ -9,7 +9,6 @@ export {
   type Acceptance,
   type Config,
   defineConfig,
-  type HostName,
   type RepositoryConfig,
   type RepositoryPart,
   type RepositorySettings,
@@ -17,7 +16,7 @@ export {
 } from './config/schema.ts'
 export type { FlowOptions, ModpressEvent, ProblemEvent, ProgressEvent, VersionEvent } from './events.ts'
 export type { LiveOptions } from './live.ts'
-export type { ForgeName, SourceTemplate } from './model.ts'
+export type { ForgeName, HostName, SourceTemplate } from './model.ts'
 export {
   type CatalogueEntry,
   describeProblem,

@@ -197,3 +197,38 @@ export interface ModuleRecordVersion {
   readonly size: number
   readonly retracted?: string
 }
+
+/** The static hosts whose needs are known by name. */
+export const hostNames = [
+  'generic',
+  'nginx',
+  'caddy',
+  'apache',
+  's3',
+  'cloudfront',
+  'cloudflare',
+  'github-pages',
+  'gitlab-pages',
+  'netlify',
+] as const
+
+export type HostName = (typeof hostNames)[number]
+
+/** A site as its host and its consumers see it: what their files are made from. */
+export interface HostedSite {
+  /** Where it is served. */
+  readonly url?: string
+  /** Host and path of `url`, without a port. */
+  readonly prefix?: string
+  readonly access: 'private' | 'public'
+  readonly host: HostName
+  readonly gatekeeper: boolean
+  /** The import paths below which all modules are the registry's own. */
+  readonly prefixes: readonly string[]
+}
+
+/** A file of the site that is made at once. */
+export interface SiteFile {
+  readonly path: string
+  readonly body: string | Uint8Array
+}

@@ -75,7 +75,7 @@ describe('an index of a bucket with 2,000 modules', () => {
     const before = store.written
     await indexSite(bucket, settings)
     const { requests } = bucket
-    expect(requests.filter((each) => each.startsWith('list'))).toHaveLength(3 + 2)
+    expect(requests.filter((each) => each.startsWith('list'))).toHaveLength(7)
     expect(requests.filter((each) => each.startsWith('tag')).length).toBeLessThan(10)
     const gets = bucket.take('get')
     expect(gets).toEqual(['get -/site.json', ...shardsOf().map((path) => `get ${path}`)].sort())

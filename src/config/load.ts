@@ -23,6 +23,7 @@ import {
   type RepositoryPart,
   type RepositorySettings,
   type Settings,
+  siteKeys,
 } from './schema.ts'
 
 export interface LoadOptions {
@@ -63,6 +64,9 @@ export async function loadSettings(options: LoadOptions): Promise<Settings> {
     output: options.output === undefined ? absolute(parsed.output) : resolve(cwd, options.output),
     access: parsed.access,
     host: parsed.host,
+    gatekeeper: parsed.gatekeeper,
+    prefixes: parsed.prefixes,
+    given: siteKeys.filter((key) => Object.hasOwn(Object(found.data), key)),
     git: parsed.git,
     origin: parsed.origin,
     cache: parsed.cache === undefined ? defaultCache(env, home) : absolute(parsed.cache),

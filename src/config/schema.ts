@@ -11,30 +11,16 @@
  */
 
 import * as z from 'zod'
-import type { ForgeName, SourceTemplate } from '../model.ts'
+import { hostPresets } from '../hosts/presets.ts'
+import { type ForgeName, type HostName, hostNames, type SourceTemplate } from '../model.ts'
 import { checkModulePath } from '../module/path.ts'
 import { parseVersionRange } from '../module/version.ts'
 import { isProblemCode, type Problem, problem } from '../problem.ts'
 import { parseAddress } from './address.ts'
 
-const hostNames = [
-  'generic',
-  'nginx',
-  'caddy',
-  'apache',
-  's3',
-  'cloudfront',
-  'cloudflare',
-  'github-pages',
-  'gitlab-pages',
-  'netlify',
-] as const
-
-/** The static hosts whose needs are known by name. */
-export type HostName = (typeof hostNames)[number]
-
-/** Hosts that anyone can read. Private modules on them are refused. */
-const publicHosts: readonly HostName[] = ['github-pages', 'netlify', 'cloudflare']
+/** The keys that say what a site is, and not what is in it. Its own `-/site.json` says them, too. */
+export const siteKeys = ['access', 'host', 'gatekeeper', 'prefixes'] as const
+export type SiteKey = (typeof siteKeys)[number]
 
 /** A problem that the team has looked at and lives with. */
 export interface Acceptance {
@@ -69,6 +55,8 @@ export interface Config {
   readonly output?: string | undefined
   readonly access?: 'private' | 'public' | undefined
   readonly host?: HostName | undefined
+  readonly gatekeeper?: boolean | undefined
+  readonly prefixes?: readonly string[] | undefined
   readonly git?: 'auto' | 'native' | 'isomorphic' | undefined
   readonly origin?: boolean | undefined
   readonly cache?: string | undefined
@@ -123,6 +111,12 @@ export interface Settings {
   readonly output: string
   readonly access: 'private' | 'public'
   readonly host: HostName
+  /** Whether the host answers for unknown modules below the own prefixes, so that nobody else is asked. */
+  readonly gatekeeper: boolean
+  /** The own prefixes as configured; none: see prefixes.ts. */
+  readonly prefixes: readonly string[]
+  /** The site keys that the configuration has; the others are taken from a site that others write, too. */
+  readonly given: readonly SiteKey[]
   readonly git: 'auto' | 'native' | 'isomorphic'
   readonly origin: boolean
   readonly cache: string
@@ -255,6 +249,23 @@ const config = {
     .default('private')
     .describe('Who may read the site. Hosts that anyone can read refuse private ones.'),
   host: z.enum(hostNames).default('generic').describe('The static host, for the files that it needs.'),
+  gatekeeper: z
+    .boolean()
+    .default(false)
+    .describe(
+      'Whether the host answers for unknown modules below the own prefixes itself, so that their names never reach the next proxy of a chain. For nginx, caddy, apache and cloudfront.',
+    ),
+  prefixes: z
+    .array(
+      lineOfText.refine(
+        (text) => checkRoot(text) === undefined || /^[a-z\d-]+(\.[a-z\d-]+)+$/.test(text),
+        'must be an import path such as github.com/acme',
+      ),
+    )
+    .default([])
+    .describe(
+      "The import paths below which all modules are this registry's own, for consumers' GONOSUMDB and the gatekeeper. Default: the site's address, and what the roots of the repositories lie below.",
+    ),
   git: z
     .enum(['auto', 'native', 'isomorphic'])
     .default('auto')
@@ -292,7 +303,12 @@ const config = {
 } satisfies Record<keyof Config, z.ZodType>
 
 const schema: z.ZodType<ParsedConfig, Config> = z.strictObject(config).superRefine((value, context) => {
-  if (value.access === 'private' && publicHosts.includes(value.host)) {
+  const { readers, gatekeeper } = hostPresets[value.host]
+  if (value.gatekeeper && gatekeeper === 'impossible') {
+    const message = `${value.host} cannot be one: it needs nginx, caddy, apache or cloudfront`
+    context.addIssue({ code: 'custom', path: ['gatekeeper'], message })
+  }
+  if (value.access === 'private' && readers === 'anyone') {
     const message = `everyone can read a site on ${value.host}: write "access: public", or choose another host`
     context.addIssue({ code: 'custom', path: ['host'], message })
   }

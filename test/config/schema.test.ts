@@ -29,6 +29,8 @@ describe('parseConfig', () => {
       maxGo: '1.26',
       memory: 128,
       accept: [],
+      gatekeeper: false,
+      prefixes: [],
     }
     expect(parseConfig({})).toEqual(defaults)
     expect(parseConfig(null)).toEqual(defaults)
@@ -187,4 +189,15 @@ test('a configuration in TypeScript is checked by its type', () => {
   expectTypeOf(defineConfig).parameter(0).toEqualTypeOf<Config>()
   // @ts-expect-error A misspelt key does not compile.
   defineConfig({ ulr: 'https://go.example.com' })
+})
+
+test('a gatekeeper needs a host that can be one, and prefixes are import paths', () => {
+  expect(parseConfig({ host: 'nginx', gatekeeper: true })).toMatchObject({ gatekeeper: true })
+  expect(parseConfig({ host: 's3', gatekeeper: true })).toMatchObject({ code: 'config-invalid' })
+  expect(
+    parseConfig({ prefixes: ['github.com/acme', 'go.example.com', 'git.example.com/a/b'] }),
+  ).not.toHaveProperty('code')
+  for (const bad of ['', 'github.com/', 'https://github.com/acme', 'GitHub.com', 'nodot/x', 'a.com/*']) {
+    expect(parseConfig({ prefixes: [bad] }), bad).toMatchObject({ code: 'config-invalid' })
+  }
 })
