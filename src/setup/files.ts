@@ -8,8 +8,9 @@
 import type { HostedSite, SiteFile } from '../model.ts'
 import { setupDirectory } from '../render/paths.ts'
 import { renderGoEnv } from './bots.ts'
+import { consumers } from './consumers.ts'
 import { renderPowerShellHelper, renderShellHelper } from './goauth.ts'
-import { consumers, kinds } from './kinds.ts'
+import { kinds } from './kinds.ts'
 import { findNeeds } from './needs.ts'
 import { renderSetupPage } from './page.ts'
 

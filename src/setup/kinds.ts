@@ -1,20 +1,17 @@
 /**
- * The kinds of consumers, and what each is given: the text, the name of its
- * file in the site, and what to do with it. A table.
+ * What each kind of consumer is given: the text, the name of its file in the
+ * site, and what to do with it. A table.
  *
  * Pure.
  */
 
 import { renderDependabot, renderRenovate } from './bots.ts'
 import { renderGithub, renderGitlab } from './ci.ts'
+import type { Consumer } from './consumers.ts'
 import { renderDockerfile } from './docker.ts'
 import type { Needs } from './needs.ts'
 import { renderShell } from './shell.ts'
 import { renderWindows } from './windows.ts'
-
-export const consumers = ['shell', 'windows', 'docker', 'github', 'gitlab', 'renovate', 'dependabot'] as const
-
-export type Consumer = (typeof consumers)[number]
 
 interface Kind {
   /** As people call it. */

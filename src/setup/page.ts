@@ -6,7 +6,8 @@
 
 import { type Html, html } from '../render/html.ts'
 import { renderPage } from '../render/pages.ts'
-import { consumers, kinds } from './kinds.ts'
+import { consumers } from './consumers.ts'
+import { kinds } from './kinds.ts'
 import type { Needs } from './needs.ts'
 import { quoteShell } from './quote.ts'
 import { describeNeeds } from './script.ts'

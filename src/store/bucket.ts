@@ -116,11 +116,13 @@ export class Bucket {
   }
 
   /** Reads an object piece by piece, and goes on where the connection was cut. Undefined where there is none. */
-  async stream(key: string): Promise<AsyncIterable<Uint8Array> | undefined> {
-    const first = await this.open({ method: 'GET', key })
-    if (isAbsent(first)) return undefined
-    this.check({ method: 'GET', key }, first, 200)
-    return this.#resumed(key, first)
+  async stream(
+    key: string,
+  ): Promise<{ readonly head: StreamedAnswer; readonly chunks: AsyncIterable<Uint8Array> } | undefined> {
+    const head = await this.open({ method: 'GET', key })
+    if (isAbsent(head)) return undefined
+    this.check({ method: 'GET', key }, head, 200)
+    return { head, chunks: this.#resumed(key, head) }
   }
 
   /** Throws unless an answer has one of the expected statuses. */
