@@ -75,9 +75,9 @@ has_machine() {
     END { exit !found }' "$netrc"
 }
 ask_secret() {
-  printf '%s for %s: ' "$1" "$machine" >/dev/tty
   trap 'stty echo </dev/tty; exit 130' INT
   stty -echo </dev/tty
+  printf '%s for %s: ' "$1" "$machine" >/dev/tty
   IFS= read -r secret </dev/tty
   stty echo </dev/tty
   trap - INT
