@@ -224,7 +224,7 @@ function createProgram() {
     .description(
       'Serves a site over http as a static host would, until it is stopped. A bucket is read with your own credentials, so that go can use one that is closed to all others.',
     )
-    .argument('[SITE]', 'a directory or s3://BUCKET/PREFIX; default: the output directory')
+    .argument('[DIR|s3://…]', 'the site; default: the output directory')
     .option('--port <N>', 'the port; 0 is a free one', parsePort, 8080)
     .option('--host <HOST>', 'the address to listen on; others than loopback let others read', '127.0.0.1')
     .addHelpText('after', '\nExamples:\n  modpress serve --port 0\n  modpress serve s3://registry')
