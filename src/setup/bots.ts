@@ -77,39 +77,37 @@ function listVariables({ settings, own, chained }: Needs, site: string): Readonl
 
 /** Returns Dependabot's configuration. */
 export function renderDependabot(needs: Needs): string {
-  const { url, name, credentials, settings } = needs
-  const hasRegistry = settings.length > 0 && credentials !== 'token'
+  const { url, name, credentials } = needs
   const head = renderComments([
     `.github/dependabot.yml of a repository that uses modules of ${name}.`,
-    ...(settings.length === 0 ? ['It finds them as it finds all others, and there is nothing to set.'] : []),
+    '',
+    ...(credentials === 'token' ? noTokens : describeGoEnv(needs)),
     ...(credentials === 'password' ? secretsOfDependabot : []),
-    ...(credentials === 'token' ? noTokens : []),
-    ...(hasRegistry
-      ? [
-          '',
-          'And a file go.env at the top of the repository:',
-          ...renderGoEnv(needs)
-            .trimEnd()
-            .split('\n')
-            .map((line) => `  ${line}`),
-        ]
-      : []),
   ])
-  const registry = hasRegistry
-    ? `registries:
+  const registry = `registries:
   go-modules:
     type: goproxy-server
     url: ${quoteYaml(url)}
-${credentials === 'password' ? loginOfDependabot : ''}`
-    : ''
+    username: \${{secrets.GO_REGISTRY_USER}}
+    password: \${{secrets.GO_REGISTRY_PASSWORD}}
+`
+  const hasRegistry = credentials === 'password'
   return `${head}
 version: 2
-${registry}updates:
+${hasRegistry ? registry : ''}updates:
   - package-ecosystem: gomod
     directory: /
 ${hasRegistry ? '    registries: [go-modules]\n' : ''}    schedule:
       interval: weekly
 `
+}
+
+function describeGoEnv(needs: Needs): readonly string[] {
+  const lines = renderGoEnv(needs)
+    .split('\n')
+    .filter((line) => line !== '')
+  if (lines.length === 0) return ['It finds them as it finds all others, and there is nothing to set.']
+  return ['It reads a file go.env at the top of the repository:', ...lines.map((line) => `  ${line}`)]
 }
 
 const secretsOfDependabot = [
@@ -118,14 +116,9 @@ const secretsOfDependabot = [
 ]
 
 const noTokens = [
-  '',
   'The site wants a token as "Authorization: Bearer", and Dependabot sends only a user and a password: it finds',
   'no new versions there. Renovate does.',
 ]
-
-const loginOfDependabot = `    username: \${{secrets.GO_REGISTRY_USER}}
-    password: \${{secrets.GO_REGISTRY_PASSWORD}}
-`
 
 /** Returns the variables of go as a file, as Dependabot reads it from a repository; "" where there are none. */
 export function renderGoEnv(needs: Needs): string {

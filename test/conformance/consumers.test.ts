@@ -4,7 +4,7 @@
  * another one, and of a second proxy, which must not hear of the others.
  */
 
-import { statSync } from 'node:fs'
+import { readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
 import type { HostedSite } from '../../src/model.ts'
@@ -187,6 +187,29 @@ describe.skipIf(missing !== undefined || process.platform !== 'linux')(title, ()
         expect(await machine.settings()).toMatchObject(want)
       },
     )
+
+    test('what docs/private-modules.md says to set by hand works, too', async () => {
+      const page = readFileSync(new URL('../../docs/private-modules.md', import.meta.url), 'utf8')
+      const under = (heading: string) =>
+        new RegExp(`^##+ ${heading}\\n[\\s\\S]*?^\`\`\`sh\\n([\\s\\S]*?)^\`\`\``, 'm').exec(page)?.[1]
+      const commands = [under("Paths on the site's own host"), under('Other paths')]
+      for (const [index, version] of served.password.entries()) {
+        const machine = newMachine({ goEnv: '' })
+        machine.write('.netrc', netrcLines)
+        expect(await machine.run('sh', ['-e'], { input: commands[index] ?? 'exit 1' })).toMatchObject({
+          status: 0,
+        })
+        const { outcome, heard } = await registry.download(machine, [version])
+        expect(outcome.status).toBe(0)
+        expect(heard).toEqual([])
+      }
+      const machine = newMachine()
+      expect(
+        await machine.run('sh', ['-e'], { input: under('Modules that come by git') ?? 'exit 1' }),
+      ).toMatchObject({ status: 0 })
+      const { stdout } = await machine.run('git', ['ls-remote', '--get-url', 'https://git.example.com/x'])
+      expect(stdout).toBe('https://reader:TOKEN@git.example.com/x\n')
+    })
 
     test('the git settings that it names lead to SSH', async () => {
       const machine = newMachine()

@@ -9,6 +9,7 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
 import { parse } from 'yaml'
+import { describeMissing, findMissing, partFile } from '../../scripts/parts.ts'
 import { Machine, type MachineOptions, shellsThere } from '../support/consumer.ts'
 import { missingTools } from '../support/gorun.ts'
 import {
@@ -108,6 +109,19 @@ describe.skipIf(missing !== undefined || process.platform !== 'linux')(title, ()
         expect(machine.read('.config/go/env')).toBe(before)
         expect(machine.read('.netrc')).toBeUndefined()
         if (kind === 'password') expect(parseEnv(githubEnv)).toMatchObject(after)
+      },
+    )
+
+    const [lint] = findMissing('actionlint')
+    if (lint !== undefined && process.env['CI'] === 'true') throw new Error(describeMissing(lint))
+
+    test.skipIf(lint !== undefined).for(['password', 'token'] as const)(
+      'of GitHub: actionlint finds nothing in the workflow with a %s',
+      async (kind) => {
+        const machine = newMachine()
+        const file = machine.write('.github/workflows/go.yml', registry.text(kind, 'github.yml'))
+        const outcome = await machine.run(partFile('actionlint'), ['-no-color', file])
+        expect(outcome).toMatchObject({ status: 0, stdout: '' })
       },
     )
 
