@@ -67,14 +67,15 @@ export function findNeeds(site: HostedSite): Needs | undefined {
     own,
     chained,
     settings: listSettings(site, own, chained),
-    credentials: !isHttps || site.access === 'public' ? 'none' : isTokenHost(site) ? 'token' : 'password',
+    credentials: isHttps && site.access === 'private' ? credentialsOf(site.host) : 'none',
     notes: listNotes(site, chained, isHttps, isFound),
   }
 }
 
-/** Tells whether a site asks for a token as "Authorization: Bearer", which .netrc cannot say. */
-export function isTokenHost({ host }: Pick<HostedSite, 'host'>): boolean {
-  return host === 'gitlab-pages'
+/** A bucket knows no passwords, and GitLab Pages no users: they want a token as "Authorization: Bearer". */
+function credentialsOf(host: HostedSite['host']): Needs['credentials'] {
+  if (host === 's3') return 'none'
+  return host === 'gitlab-pages' ? 'token' : 'password'
 }
 
 function listSettings(

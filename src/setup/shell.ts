@@ -27,7 +27,7 @@ export function renderShell(needs: Needs): string {
     ...describeNeeds(needs),
   ])
   const body = [settings(needs), credentials[needs.credentials](needs)].filter((part) => part !== '')
-  if (body.length === 0) return head
+  if (body.length === 0) return renderComments(describeNeeds(needs))
   return `${head}(
 [ -z "\${ZSH_VERSION-}" ] || emulate sh
 command -v go >/dev/null || { echo 'go is not installed, or not in PATH.' >&2; exit 1; }
@@ -94,7 +94,7 @@ ${isToken ? askToken : askPassword}  fi
     umask 077
     { printf 'machine %s\\nlogin %s\\npassword %s\\n' "$machine" "$user" "$secret"
       if [ -r "$netrc" ]; then cat "$netrc"; fi
-    } >"$netrc.new" && cat "$netrc.new" >"$netrc" && rm "$netrc.new" || exit 1
+    } >"$netrc.new" && cat "$netrc.new" >"$netrc" && rm "$netrc.new" && chmod 600 "$netrc" || exit 1
   else
     echo ${quoteShell(`If ${name} asks for credentials, write these lines into`)} "$netrc:" >&2
     echo "  machine $machine" >&2

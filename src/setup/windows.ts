@@ -24,7 +24,7 @@ export function renderWindows(needs: Needs): string {
     ...describeNeeds(needs),
   ])
   const body = [settings(needs), credentials[needs.credentials](needs)].filter((part) => part !== '')
-  if (body.length === 0) return head
+  if (body.length === 0) return renderComments(describeNeeds(needs))
   const done = `Write-Host ${quotePowerShell(`Go reads modules of ${needs.name}.`)}\n`
   return `${head}& {
 ${indent(`$ErrorActionPreference = 'Stop'\n${body.join('')}${done}`, 2)}}

@@ -82,6 +82,7 @@ describe('what consumers need', () => {
     expect(needsOf().notes.join(' ')).toContain('asked of the next proxy')
     expect(needsOf({ gatekeeper: true }).notes.join(' ')).toContain('no other proxy is told')
     expect(needsOf({ prefixes: ['go.example.com'] }).notes).toEqual([])
+    expect(needsOf({ host: 's3' })).toMatchObject({ credentials: 'none' })
     expect(needsOf({ host: 's3' }).notes.join(' ')).toContain('modpress serve s3://')
   })
 
