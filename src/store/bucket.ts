@@ -18,6 +18,7 @@
  * made again, read on, explained.
  */
 
+import { setMaxListeners } from 'node:events'
 import { AwsV4Signer } from 'aws4fetch'
 import { FatalError, problem } from '../problem.ts'
 import type { Access, Credentials } from './credentials.ts'
@@ -92,6 +93,8 @@ export class Bucket {
     this.#retries = resolveRetries(options)
     this.#timeoutMs = options.timeoutMs ?? 60_000
     this.#signal = options.signal
+    // Each request listens, and there are as many at once as there is to write.
+    if (options.signal !== undefined) setMaxListeners(0, options.signal)
   }
 
   get traffic(): Traffic {
