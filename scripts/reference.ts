@@ -30,7 +30,7 @@ export function renderJsonSchema(schema: object): string {
 /** Returns the reference page: a table for each object of the configuration. */
 export function renderReference(schema: Schema): string {
   const { repositories, accept } = schema.properties ?? {}
-  const { directories, commits, source } = repositories?.items?.properties ?? {}
+  const { directories, commits, source, github, gitlab, gitea } = repositories?.items?.properties ?? {}
   const parts = [
     preamble,
     section('Keys', schema),
@@ -38,6 +38,9 @@ export function renderReference(schema: Schema): string {
     section('repositories: directories', directories),
     section('repositories: commits', commits?.items?.anyOf?.find(isObject)),
     section('repositories: source', source?.anyOf?.find(isObject)),
+    section('repositories: github', github),
+    section('repositories: gitlab', gitlab),
+    section('repositories: gitea', gitea),
     section('accept', accept?.items),
   ]
   return `${parts.join('\n')}`

@@ -3,6 +3,7 @@
  * contents; each step is a file of its own.
  *
  *   live       live.ts           with --live: what is live is fetched, verified, and put into the directory (restore.ts)
+ *   list       listed.ts         what forges list of the owners in the settings, if there are any
  *   discover   git/discover.ts   settings → repositories on disk
  *   survey     survey.ts         refs and shard of each
  *   compare    current.ts        is there anything to do?
@@ -23,7 +24,8 @@
 import type { Settings } from './config/schema.ts'
 import { isCurrent, isIndexed } from './current.ts'
 import type { FlowOptions } from './events.ts'
-import { discoverRepositories } from './git/discover.ts'
+import { type Candidate, locateRepositories, matchRepositories } from './git/discover.ts'
+import type { Listed } from './listed.ts'
 import type { LiveOptions, LiveSite } from './live.ts'
 import { FatalError, problem } from './problem.ts'
 import { type FailOn, type Report, Reporter } from './report.ts'
@@ -57,7 +59,8 @@ async function buildOutput(settings: Settings, options: BuildOptions, live?: Liv
   const { acceptMoved = [], index = 'write' } = options
   const reporter = new Reporter('build', settings, options)
   const store = await openDirectoryStore(settings.output)
-  const run = await discover(settings, store, options)
+  const run = await discover(settings, store, options, live)
+  reporter.notice(run.notices ?? [])
   await live?.restore(run.site)
 
   // Without the lock first: a run with nothing new writes nothing at all, not even that.
@@ -95,6 +98,7 @@ async function planOn(store: Store, settings: Settings, options: PlanOptions): P
   // The revision of a tag that is not there yet may be on any branch.
   const branches = options.as === undefined ? 'needed' : 'all'
   const run = await discover(settings, store, { ...options, branches })
+  reporter.notice(run.notices ?? [])
   const { imagineTag, tryRepository } = await import('./renew.ts')
   const imagined = options.as && (await imagineTag(run.repositories, settings.git, options.as))
   for (const survey of await surveyAll(run, imagined)) {
@@ -124,17 +128,39 @@ export async function index(
 
 // ---- The steps ----
 
-/** Finds the repositories of the settings, for a run on a store. */
+/** Finds the repositories of the settings, for a run on a store, or on one that will be what is live. */
 export async function discover(
   settings: Settings,
   store: Store,
   options: FlowOptions & Pick<BuildOptions, 'env'> & { readonly branches?: 'needed' | 'all' },
+  live?: Pick<LiveSite, 'shards'>,
 ): Promise<Run> {
-  const { roots, repositories, problems } = await discoverRepositories(settings, {
-    ...options,
-    env: options.env ?? process.env,
-  })
-  return { store, site: { settings, roots }, repositories, absent: problems }
+  const { env = process.env } = options
+  const named = await matchRepositories(settings)
+  const listed = await list(settings, named, store, { ...options, env }, live)
+  const all = [...named, ...(listed?.candidates ?? [])]
+  const { roots, repositories, problems } = await locateRepositories(settings, all, { ...options, env })
+  return {
+    store,
+    site: { settings, roots: [...new Set([...roots, ...(listed?.roots ?? [])])] },
+    repositories,
+    absent: [...problems, ...(listed?.absent ?? [])],
+    notices: listed?.notices ?? [],
+  }
+}
+
+/** Lists what entries of the settings have on forges. Most settings have none, and nothing is loaded then. */
+async function list(
+  settings: Settings,
+  named: readonly Candidate[],
+  store: Store,
+  options: FlowOptions & Required<Pick<BuildOptions, 'env'>>,
+  live: Pick<LiveSite, 'shards'> | undefined,
+): Promise<Listed | undefined> {
+  if (settings.repositories.every(({ forge }) => forge === undefined)) return undefined
+  const { holdingsOf, holdingsOfShards, listRepositories } = await import('./listed.ts')
+  const holdings = live?.shards === undefined ? await holdingsOf(store) : holdingsOfShards(live.shards)
+  return listRepositories(settings, named, holdings, options)
 }
 
 async function areCurrent(

@@ -50,6 +50,8 @@ export interface LiveOptions {
 
 /** A live site, verified. */
 export interface LiveSite {
+  /** Absent where nothing is live. */
+  readonly shards?: readonly Shard[]
   /** Makes the output what is live, as far as it is not. */
   restore(site: Site): Promise<void>
 }
@@ -75,7 +77,10 @@ export async function withLive<T>(
     if (index === undefined) return use({ restore: async () => {} })
     const shards = await fetchShards(source, index.lines, stop)
     const repositories = await fetchRepositories({ ...options, source, output, scratch, stop }, shards)
-    return use({ restore: (site) => restoreSite(output, site, repositories, options) })
+    return use({
+      shards: repositories.map(({ shard }) => shard),
+      restore: (site) => restoreSite(output, site, repositories, options),
+    })
   })
 }
 

@@ -26,7 +26,7 @@ import { versionKey } from './manifest.ts'
 import type { PublishedVersion } from './model.ts'
 import { hidePlacesIn } from './places.ts'
 import { type Pressed, pressRepository, shareMemory } from './press.ts'
-import { FatalError, problem } from './problem.ts'
+import { FatalError, type Problem, problem } from './problem.ts'
 import { acceptMoved, originOf, recover } from './renew.ts'
 import { type FailOn, type Report, Reporter } from './report.ts'
 import { findRoots } from './roots.ts'
@@ -136,6 +136,7 @@ export async function publishInto(
   const work = await (from === undefined
     ? pressing(store, settings, options)
     : copying(store, settings, from, options))
+  reporter.notice(work.notices ?? [])
   let done = 0
   try {
     await eachOf(work.surveys, repositoriesAtOnce, async (survey) => {
@@ -172,6 +173,7 @@ const repositoriesAtOnce = 4
 interface Work {
   readonly site: Site
   readonly surveys: readonly Survey[]
+  readonly notices?: readonly Problem[]
   /** Creates the versions that the target lacks. Without an enumeration there is nothing more to do. */
   press(survey: Survey): Promise<Pressed>
   end(): void
@@ -193,7 +195,7 @@ async function pressing(store: Store, settings: Settings, options: PublishOption
   const memory = settings.memory / Math.max(1, Math.min(surveys.length, repositoriesAtOnce))
   const part = { ...site, settings: { ...settings, memory } }
   const press = (survey: Survey) => pressSurveyed(store, part, survey, hands, options)
-  return { site, surveys, press, end: () => hands.end() }
+  return { site, surveys, notices: found.notices ?? [], press, end: () => hands.end() }
 }
 
 async function pressSurveyed(

@@ -59,6 +59,8 @@ export interface Run {
   readonly repositories: readonly Repository[]
   /** Roots of the settings whose repository could not be had, and why. */
   readonly absent: readonly Problem[]
+  /** What is to be told once and not recorded. @default nothing */
+  readonly notices?: readonly Problem[]
   /** Whether others may write the site at the same time, who know more of a repository. @default false */
   readonly isShared?: boolean
 }

@@ -48,6 +48,8 @@ export interface CloneOptions {
 export interface Clone {
   readonly dir?: string
   readonly problem?: Problem
+  /** Whether the server was there, and said that there is nothing, or nothing for us. */
+  readonly isRefused?: boolean
 }
 
 /** What is to be cloned, and for whom. */
@@ -133,7 +135,8 @@ async function cloneInto(
       const isKept = (await readClone(dir, transport)) !== undefined
       const end = isKept ? ' The clone of an earlier run is used.' : ''
       const message = `${shown} could not be ${isKept ? 'fetched' : 'cloned'}: ${redact(error.message, env).replace(/\.$/, '')}.${end}`
-      return { problem: problem('clone-failed', { repository }, message), ...(isKept ? { dir } : {}) }
+      const told = problem('clone-failed', { repository }, message)
+      return { problem: told, isRefused: isRefusal(error.message), ...(isKept ? { dir } : {}) }
     }
   })
 }
@@ -141,6 +144,13 @@ async function cloneInto(
 /** What git, a server or the disk refuses is a finding; all else is our own mistake. */
 function isExpected(error: unknown): error is Error {
   return error instanceof RemoteError || (error instanceof Error && 'syscall' in error)
+}
+
+/** In the words of git, of isomorphic-git and of the usual servers of ssh. */
+function isRefusal(message: string): boolean {
+  return /\b(?:error:|HTTP Error:) 40[134]\b|Authentication failed|Access denied|Permission denied|could not read (?:Username|Password)|\brepository\b.* not found|operation was canceled/i.test(
+    message,
+  )
 }
 
 function refuse(address: Address | undefined, shown: string): string | undefined {

@@ -3,6 +3,8 @@
  * patterns are matched, addresses are cloned into the cache, and what the
  * settings leave open (clone address, web page, forge) is found out.
  *
+ * What a forge lists comes from listed.ts, and is cloned like the rest.
+ *
  * A repository that cannot be had is a problem, and the others go on. Only a
  * root that is used twice ends the run: whose modules they are would depend
  * on the order of the list.
@@ -22,11 +24,12 @@ import {
 } from '../config/address.ts'
 import { findTop } from '../config/file.ts'
 import { checkRoot, type RepositorySettings, type Settings } from '../config/schema.ts'
+import { fillTemplate, type TemplateValues } from '../config/template.ts'
 import type { ProgressEvent } from '../events.ts'
 import type { ModulePath, Repository } from '../model.ts'
 import { isPseudoVersion } from '../module/pseudo.ts'
 import { FatalError, type Problem, problem } from '../problem.ts'
-import type { Cloner } from './clone.ts'
+import type { Clone, Cloner } from './clone.ts'
 import type { Environment } from './credentials.ts'
 import { locateRepository } from './location.ts'
 
@@ -49,10 +52,25 @@ export interface Discovery {
 
 /** Finds and clones the repositories of the settings. Throws a FatalError where a root is used twice. */
 export async function discoverRepositories(settings: Settings, options: DiscoverOptions): Promise<Discovery> {
-  const matched = await Promise.all(settings.repositories.map(matchDirectories))
+  return locateRepositories(settings, await matchRepositories(settings), options)
+}
+
+/** Returns the repositories that the settings name themselves. Throws a FatalError where a root is used twice. */
+export async function matchRepositories({ repositories }: Settings): Promise<readonly Candidate[]> {
+  const named = repositories.filter(({ forge }) => forge === undefined)
+  const matched = await Promise.all(named.map(matchDirectories))
   const candidates = matched.flat().sort((a, b) => compare(a.root, b.root))
   checkRootsOnce(candidates)
+  return candidates
+}
 
+/** Finds and clones repositories, each of which has a root of its own. */
+export async function locateRepositories(
+  settings: Settings,
+  all: readonly Candidate[],
+  options: DiscoverOptions,
+): Promise<Discovery> {
+  const candidates = [...all].sort((a, b) => compare(a.root, b.root))
   const part = candidates.filter(({ root }) => isInPart(root, settings.part))
   const findings = await locateAll(settings, part, options)
   const sums = await readSums(settings)
@@ -73,11 +91,18 @@ export function isInPart(root: string, part: Settings['part']): boolean {
 }
 
 /** One repository of the settings, with its templates filled in. */
-interface Candidate {
+export interface Candidate {
   readonly root: string
   readonly settings: RepositorySettings
   /** Absent: to be cloned. */
   readonly dir?: string
+  /** What a forge says of it. Absent: it is named in the settings. */
+  readonly listed?: 'active' | 'archived'
+}
+
+/** Returns the address that a candidate is cloned from. */
+export function addressOf({ root, settings }: Pick<Candidate, 'root' | 'settings'>): string {
+  return settings.clone ?? derivedAddress(root)
 }
 
 interface Located extends Candidate {
@@ -109,7 +134,8 @@ async function matchDirectories(settings: RepositorySettings): Promise<readonly 
   return dirs
     .filter((match, index) => tops[index] === match)
     .map((match) => {
-      const fill = filler(dir, match)
+      const values = valuesOf(dir, match)
+      const fill = (template: string) => fillTemplate(template, values)
       const filled = {
         ...settings,
         ...(clone === undefined ? {} : { clone: fill(clone) }),
@@ -119,15 +145,10 @@ async function matchDirectories(settings: RepositorySettings): Promise<readonly 
     })
 }
 
-/** Returns what puts the name and the path of a directory into a template. */
-function filler(base: string, dir: string): (template: string) => string {
-  const name = basename(dir).replace(/\.git$/, '')
-  const path = relative(base, dir)
-    .split(sep)
-    .join('/')
-    .replace(/\.git$/, '')
-  return (template) =>
-    template.replaceAll(/\{(name|path)\}/g, (_, key: string) => (key === 'name' ? name : path))
+/** Returns the name and the path of a directory, for templates. */
+function valuesOf(base: string, dir: string): TemplateValues {
+  const path = relative(base, dir).split(sep).join('/')
+  return { name: basename(dir).replace(/\.git$/, ''), path: path.replace(/\.git$/, '') }
 }
 
 function checkRootsOnce(candidates: readonly Candidate[]): void {
@@ -165,7 +186,7 @@ async function locateAll(
       return { problem: problem('module-path-invalid', { repository: root }, message) }
     }
     if (dir !== undefined) return locateClone(candidate, dir)
-    const address = candidate.settings.clone ?? derivedAddress(root)
+    const address = addressOf(candidate)
     const shown = shownAddress(address)
     tell({ repository: root, ...(shown === undefined ? {} : { message: shown }) })
     const clone = await cloner?.({
@@ -176,10 +197,17 @@ async function locateAll(
     })
     tell({ repository: root, done: 1, total: 1 })
     tell({ done: ++done, total: remote.length })
-    if (clone?.dir === undefined) return clone ?? {}
-    return { ...clone, found: { ...candidate, dir: clone.dir, address } }
+    const told =
+      clone?.problem === undefined ? {} : { problem: judgeFailure(candidate, clone, clone.problem) }
+    return clone?.dir === undefined ? told : { ...told, found: { ...candidate, dir: clone.dir, address } }
   }
   return Promise.all(candidates.map((candidate) => limit(locate, candidate)))
+}
+
+/** Of what a forge lists some may be closed to us: nobody has asked for this very repository. */
+function judgeFailure({ root, listed }: Candidate, { isRefused }: Clone, found: Problem): Problem {
+  if (listed === undefined || isRefused !== true) return found
+  return problem('repository-forbidden', { repository: root }, found.message)
 }
 
 /** A clone waits for the network, so that the number of processors says little. More at once, and sshd refuses some. */
@@ -206,7 +234,7 @@ async function locateClone(candidate: Candidate, dir: string): Promise<Finding> 
 
 function complete(
   site: Settings,
-  { root, dir, address, originUrl, settings }: Located,
+  { root, dir, address, originUrl, settings, listed }: Located,
   sums: ReadonlyMap<string, readonly Sum[]>,
   roots: readonly string[],
 ): Repository {
@@ -228,6 +256,7 @@ function complete(
     ...(versions === undefined ? {} : { versions }),
     ...(defaultBranch === undefined ? {} : { defaultBranch }),
     ...(source === undefined ? {} : { source }),
+    ...(listed === 'archived' ? { isArchived: true } : {}),
   }
 }
 
