@@ -69,7 +69,8 @@ export default defineConfig({
 Addresses in \`clone\` are cloned with the credentials that git itself has, or with a token from the environment:
 \`MODPRESS_TOKEN_<HOST>\` (the host in capitals, all but letters and digits as \`_\`; either the token or \`user:token\`), else
 \`GITHUB_TOKEN\` for the server of the GitHub job (github.com elsewhere), and \`CI_JOB_TOKEN\` for the server of the GitLab
-job. A token is sent to its own host only, and is never written to disk.
+job. A token is sent to its own host only, and is never written to disk. Lists of [all repositories of an
+owner](discovery.md) are read with the same tokens.
 `
 
 function section(title: string, schema: Schema | undefined): string {

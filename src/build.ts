@@ -4,7 +4,7 @@
  *
  *   live       live.ts           with --live: what is live is fetched, verified, and put into the directory (restore.ts)
  *   list       listed.ts         what forges list of the owners in the settings, if there are any
- *   discover   git/discover.ts   settings → repositories on disk
+ *   discover   git/discover.ts   settings → repositories on disk, but for those that are published whole (unchanged.ts)
  *   survey     survey.ts         refs and shard of each
  *   compare    current.ts        is there anything to do?
  *   renew      renew.ts          if there is, in the order in which it is written:
@@ -24,15 +24,17 @@
 import type { Settings } from './config/schema.ts'
 import { isCurrent, isIndexed } from './current.ts'
 import type { FlowOptions } from './events.ts'
-import { type Candidate, locateRepositories, matchRepositories } from './git/discover.ts'
+import { type Candidate, isInPart, locateRepositories, matchRepositories } from './git/discover.ts'
 import type { Listed } from './listed.ts'
 import type { LiveOptions, LiveSite } from './live.ts'
 import { FatalError, problem } from './problem.ts'
 import { type FailOn, type Report, Reporter } from './report.ts'
+import { findRoots } from './roots.ts'
 import { openDirectoryStore } from './store/directory.ts'
 import type { Store } from './store/store.ts'
 import { type Run, type Survey, surveyAll } from './survey.ts'
 import type { TargetOptions } from './targets.ts'
+import { isPublished } from './unchanged.ts'
 
 export interface BuildOptions extends FlowOptions {
   /** Tokens for cloning and credentials for what is live are read from it. @default the process's */
@@ -59,7 +61,7 @@ async function buildOutput(settings: Settings, options: BuildOptions, live?: Liv
   const { acceptMoved = [], index = 'write' } = options
   const reporter = new Reporter('build', settings, options)
   const store = await openDirectoryStore(settings.output)
-  const run = await discover(settings, store, options, live)
+  const run = await discover(settings, store, options, live?.record)
   reporter.notice(run.notices ?? [])
   await live?.restore(run.site)
 
@@ -128,22 +130,40 @@ export async function index(
 
 // ---- The steps ----
 
-/** Finds the repositories of the settings, for a run on a store, or on one that will be what is live. */
+interface RunOptions extends FlowOptions, Pick<BuildOptions, 'env' | 'acceptMoved'> {
+  /** @default 'needed' */
+  readonly branches?: 'needed' | 'all'
+  /** Whether others write the store, too, so that it has roots of which the settings know nothing. @default 'single' */
+  readonly writers?: 'single' | 'many'
+}
+
+/** Finds the repositories of the settings, for a run on a store that holds, or is to hold, what the record says. */
 export async function discover(
   settings: Settings,
   store: Store,
-  options: FlowOptions & Pick<BuildOptions, 'env'> & { readonly branches?: 'needed' | 'all' },
-  live?: Pick<LiveSite, 'shards'>,
+  options: RunOptions,
+  record: Pick<Store, 'get' | 'list'> = store,
 ): Promise<Run> {
-  const { env = process.env } = options
+  const { acceptMoved = [], branches, writers, env = process.env } = options
   const named = await matchRepositories(settings)
-  const listed = await list(settings, named, store, { ...options, env }, live)
+  const listed = await list(settings, named, record, { ...options, env })
   const all = [...named, ...(listed?.candidates ?? [])]
-  const { roots, repositories, problems } = await locateRepositories(settings, all, { ...options, env })
+  const roots = [...new Set([...all.map(({ root }) => root), ...(listed?.roots ?? [])])]
+  // Around those of this part alone: each of many jobs would else look up what all the others do.
+  const own = roots.filter((root) => isInPart(root, settings.part))
+  const site = { settings, roots: writers === 'many' ? await findRoots(store, own, roots) : roots }
+  // What somebody wants to do with a repository needs the repository.
+  const isReading = acceptMoved.length > 0 || branches === 'all'
+  const { repositories, unchanged, problems } = await locateRepositories(settings, all, {
+    ...options,
+    env,
+    ...(isReading ? {} : { isPublished: (...found) => isPublished({ store: record, site }, ...found) }),
+  })
   return {
     store,
-    site: { settings, roots: [...new Set([...roots, ...(listed?.roots ?? [])])] },
+    site,
     repositories,
+    unchanged,
     absent: [...problems, ...(listed?.absent ?? [])],
     notices: listed?.notices ?? [],
   }
@@ -153,14 +173,12 @@ export async function discover(
 async function list(
   settings: Settings,
   named: readonly Candidate[],
-  store: Store,
+  record: Pick<Store, 'get' | 'list'>,
   options: FlowOptions & Required<Pick<BuildOptions, 'env'>>,
-  live: Pick<LiveSite, 'shards'> | undefined,
 ): Promise<Listed | undefined> {
   if (settings.repositories.every(({ forge }) => forge === undefined)) return undefined
-  const { holdingsOf, holdingsOfShards, listRepositories } = await import('./listed.ts')
-  const holdings = live?.shards === undefined ? await holdingsOf(store) : holdingsOfShards(live.shards)
-  return listRepositories(settings, named, holdings, options)
+  const { holdingsOf, listRepositories } = await import('./listed.ts')
+  return listRepositories(settings, named, await holdingsOf(record), options)
 }
 
 async function areCurrent(

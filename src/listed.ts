@@ -20,7 +20,7 @@ import { cloneTemplate, type EntryRepository, type ForgeEntry, judgeRepositories
 import { listOwner } from './forge/list.ts'
 import { type Environment, redact } from './git/credentials.ts'
 import { addressOf, type Candidate, isInPart } from './git/discover.ts'
-import { emptyShard, manifestDirectory, rootOfShard, type Shard } from './manifest.ts'
+import { manifestDirectory, rootOfShard, type Shard } from './manifest.ts'
 import type { ModulePath } from './model.ts'
 import { type Problem, problem } from './problem.ts'
 import type { Store } from './store/store.ts'
@@ -44,22 +44,13 @@ export interface Listed {
 }
 
 /** Returns what a store holds. */
-export async function holdingsOf(store: Store): Promise<Holdings> {
+export async function holdingsOf(store: Pick<Store, 'get' | 'list'>): Promise<Holdings> {
   const roots: ModulePath[] = []
   for await (const { path } of store.list(manifestDirectory)) {
     const root = rootOfShard(path)
     if (root !== undefined) roots.push(root)
   }
   return { roots, read: async (root) => (await readShard(store, { root })).shard }
-}
-
-/** Returns the same of shards that are not in a store yet. */
-export function holdingsOfShards(shards: readonly Shard[]): Holdings {
-  const byRoot = new Map<string, Shard>(shards.map((shard) => [shard.root, shard]))
-  return {
-    roots: shards.map(({ root }) => root),
-    read: async (root) => byRoot.get(root) ?? emptyShard(root),
-  }
 }
 
 /** Lists what the entries of the settings are about. What the configuration names itself goes before. */
@@ -79,7 +70,7 @@ export async function listRepositories(
   const roots = holdings.roots.filter((root) => entries.some((entry) => fitsTemplate(entry.root, root)))
   const accounted = new Set([...named, ...candidates].map(({ root }) => root))
   for (const { repository = '' } of shared) accounted.add(repository)
-  const unlisted = roots.filter((root) => !accounted.has(root))
+  const unlisted = roots.filter((root) => !accounted.has(root) && isInPart(root, settings.part))
   const absent = await Promise.all(unlisted.map((root) => explainAbsence(root, answers, holdings)))
   const told = [...shared, ...absent.flatMap((each) => each ?? [])]
   const held = new Set<string>(holdings.roots)

@@ -40,6 +40,7 @@ import { recordFile, versionFile } from './render/paths.ts'
 import { type FetchedFiles, type LiveRepository, restoreSite } from './restore.ts'
 import type { Site } from './site.ts'
 import { type DirectoryStore, openDirectoryStore, outputError } from './store/directory.ts'
+import type { Store, StoredFile } from './store/store.ts'
 
 export interface LiveOptions {
   /** An address, a directory or a bucket: "https://…", "s3://…". */
@@ -50,8 +51,8 @@ export interface LiveOptions {
 
 /** A live site, verified. */
 export interface LiveSite {
-  /** Absent where nothing is live. */
-  readonly shards?: readonly Shard[]
+  /** The shards as they are live. Absent where nothing is. */
+  readonly record?: Pick<Store, 'get' | 'list'>
   /** Makes the output what is live, as far as it is not. */
   restore(site: Site): Promise<void>
 }
@@ -78,10 +79,22 @@ export async function withLive<T>(
     const shards = await fetchShards(source, index.lines, stop)
     const repositories = await fetchRepositories({ ...options, source, output, scratch, stop }, shards)
     return use({
-      shards: repositories.map(({ shard }) => shard),
+      record: recordOf(shards),
       restore: (site) => restoreSite(output, site, repositories, options),
     })
   })
+}
+
+/** Returns the shards as a store that holds nothing else. */
+function recordOf(shards: readonly LiveShard[]): Pick<Store, 'get' | 'list'> {
+  const files = new Map<string, StoredFile>()
+  for (const { shard, body } of shards) files.set(shardPath(shard.root), { body, tag: '' })
+  return {
+    get: async (path) => files.get(path),
+    list: async function* () {
+      for (const path of files.keys()) yield { path }
+    },
+  }
 }
 
 /** Lends a store with no more of what is live than a plan needs: what was published. */

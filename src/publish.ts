@@ -180,15 +180,9 @@ interface Work {
 }
 
 async function pressing(store: Store, settings: Settings, options: PublishOptions): Promise<Work> {
-  const found = await discover(settings, store, options)
-  // Of this part alone: each of many jobs would else look up what all the others do.
-  const own = [
-    ...found.repositories.map(({ root }) => root),
-    ...found.absent.flatMap((each) => each.repository ?? []),
-  ]
-  const roots = await findRoots(store, [...new Set<string>(own)], found.site.roots)
-  const site = { ...found.site, roots }
-  const surveys = await surveyAll({ ...found, site, isShared: true })
+  const found = await discover(settings, store, { ...options, writers: 'many' })
+  const { site } = found
+  const surveys = await surveyAll({ ...found, isShared: true })
   checkAcceptMoved(surveys, options.acceptMoved ?? [])
   const hands = new Hands(settings.jobs, shareMemory(settings.memory))
   options.signal?.addEventListener('abort', () => hands.stop())

@@ -29,9 +29,10 @@ import type { ProgressEvent } from '../events.ts'
 import type { ModulePath, Repository } from '../model.ts'
 import { isPseudoVersion } from '../module/pseudo.ts'
 import { FatalError, type Problem, problem } from '../problem.ts'
-import type { Clone, Cloner } from './clone.ts'
+import type { Clone, CloneRequest, Cloner } from './clone.ts'
 import type { Environment } from './credentials.ts'
 import { locateRepository } from './location.ts'
+import type { RemoteRefs } from './remote.ts'
 
 export interface DiscoverOptions {
   /** Tokens and the settings of git are read from it. */
@@ -40,6 +41,8 @@ export interface DiscoverOptions {
   readonly signal?: AbortSignal
   /** Which branches of addresses are cloned: those that a build needs, or all. @default 'needed' */
   readonly branches?: 'needed' | 'all'
+  /** Tells whether what an address has is published as it is, so that it need not be cloned. @default it never is */
+  readonly isPublished?: (repository: Repository, refs: RemoteRefs) => Promise<boolean>
 }
 
 export interface Discovery {
@@ -47,6 +50,8 @@ export interface Discovery {
   readonly roots: readonly string[]
   /** In the order of their roots. */
   readonly repositories: readonly Repository[]
+  /** Those that were not cloned, since all that they have is published. */
+  readonly unchanged: readonly Repository[]
   readonly problems: readonly Problem[]
 }
 
@@ -72,14 +77,14 @@ export async function locateRepositories(
 ): Promise<Discovery> {
   const candidates = [...all].sort((a, b) => compare(a.root, b.root))
   const part = candidates.filter(({ root }) => isInPart(root, settings.part))
-  const findings = await locateAll(settings, part, options)
   const sums = await readSums(settings)
   const roots = candidates.map((candidate) => candidate.root)
+  const finish = (found: Located) => complete(settings, found, sums, roots)
+  const findings = await locateAll(settings, part, finish, options)
   return {
     roots: [...new Set(roots)],
-    repositories: findings.flatMap(({ found }) =>
-      found === undefined ? [] : [complete(settings, found, sums, roots)],
-    ),
+    repositories: findings.flatMap(({ found }) => found ?? []),
+    unchanged: findings.flatMap(({ unchanged }) => unchanged ?? []),
     problems: findings.flatMap((finding) => finding.problem ?? []),
   }
 }
@@ -112,7 +117,8 @@ interface Located extends Candidate {
 }
 
 interface Finding {
-  readonly found?: Located
+  readonly found?: Repository
+  readonly unchanged?: Repository
   readonly problem?: Problem
 }
 
@@ -169,7 +175,8 @@ function nameOf({ dir, settings }: Pick<Candidate, 'dir' | 'settings'>): string 
 async function locateAll(
   settings: Settings,
   candidates: readonly Candidate[],
-  { env, onEvent, signal, branches = 'needed' }: DiscoverOptions,
+  finish: (found: Located) => Repository,
+  { env, onEvent, signal, branches: wanted = 'needed', isPublished }: DiscoverOptions,
 ): Promise<readonly Finding[]> {
   const remote = candidates.filter(({ dir }) => dir === undefined)
   const cloner = remote.length > 0 ? await openCloner(settings, env, signal) : undefined
@@ -185,21 +192,30 @@ async function locateAll(
       const message = `${nameOf(candidate)} gives the root ${root}: ${reason}.`
       return { problem: problem('module-path-invalid', { repository: root }, message) }
     }
-    if (dir !== undefined) return locateClone(candidate, dir)
-    const address = addressOf(candidate)
-    const shown = shownAddress(address)
+    if (dir !== undefined) return locateClone(candidate, dir, finish)
+    const url = addressOf(candidate)
+    const shown = shownAddress(url)
     tell({ repository: root, ...(shown === undefined ? {} : { message: shown }) })
-    const clone = await cloner?.({
-      url: address,
-      repository: root,
-      branches: branches === 'all' ? branches : neededBranches(candidate.settings),
-      onProgress: (progress) => tell({ repository: root, ...progress }),
-    })
+    const branches = wanted === 'all' ? wanted : neededBranches(candidate.settings)
+    const found = await fetchAddress({ url, repository: root, branches }, candidate)
     tell({ repository: root, done: 1, total: 1 })
     tell({ done: ++done, total: remote.length })
+    return found
+  }
+  const fetchAddress = async (request: CloneRequest, candidate: Candidate): Promise<Finding> => {
+    const { url: address, repository: root } = request
+    const refs = isPublished && (await cloner?.peek(request))
+    if (isPublished !== undefined && refs !== undefined) {
+      const unchanged = finish({ ...candidate, dir: '', address })
+      if (await isPublished(unchanged, refs)) return { unchanged }
+    }
+    const onProgress: CloneRequest['onProgress'] = (progress) => tell({ repository: root, ...progress })
+    const clone = await cloner?.clone({ ...request, onProgress })
     const told =
       clone?.problem === undefined ? {} : { problem: judgeFailure(candidate, clone, clone.problem) }
-    return clone?.dir === undefined ? told : { ...told, found: { ...candidate, dir: clone.dir, address } }
+    return clone?.dir === undefined
+      ? told
+      : { ...told, found: finish({ ...candidate, dir: clone.dir, address }) }
   }
   return Promise.all(candidates.map((candidate) => limit(locate, candidate)))
 }
@@ -225,11 +241,15 @@ async function openCloner(settings: Settings, env: Environment, signal?: AbortSi
   return clone.openCloner(settings, { env, ...(signal === undefined ? {} : { signal }) })
 }
 
-async function locateClone(candidate: Candidate, dir: string): Promise<Finding> {
+async function locateClone(
+  candidate: Candidate,
+  dir: string,
+  finish: (found: Located) => Repository,
+): Promise<Finding> {
   const location = await locateRepository(dir, { repository: candidate.root })
   if ('severity' in location) return { problem: location }
   const { originUrl } = location
-  return { found: { ...candidate, dir, ...(originUrl === undefined ? {} : { originUrl }) } }
+  return { found: finish({ ...candidate, dir, ...(originUrl === undefined ? {} : { originUrl }) }) }
 }
 
 function complete(

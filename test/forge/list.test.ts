@@ -297,8 +297,11 @@ describe('a server in a bad mood', () => {
   })
 
   test('that is not there is told of', async () => {
-    const gitea = { owner: 'acme', url: 'http://127.0.0.1:1' }
-    expect((await failureOf({ gitea })).message).toMatch(/the connection fails.*4 times/)
+    const gone = createServer()
+    await new Promise<void>((resolve) => gone.listen(0, '127.0.0.1', resolve))
+    const gitea = { owner: 'acme', url: `http://127.0.0.1:${(gone.address() as AddressInfo).port}` }
+    await new Promise((resolve) => gone.close(resolve))
+    expect((await failureOf({ gitea })).message).toBe('the connection fails: ECONNREFUSED, 4 times')
   })
 
   test('stops when the run is stopped', async () => {
