@@ -128,20 +128,6 @@ describe.each(kinds)('%s', (kind) => {
     expect(everything()).not.toContain('secret')
     expect(forge.git.requests.join()).not.toContain('secret')
   })
-
-  test('what the server shows to those alone who are signed in is not public, whatever it is called', async () => {
-    forge.fault = (_, authorization) =>
-      authorization === undefined ? { status: 401, body: { message: 'Must authenticate' } } : undefined
-    const report = await run([entry(kind)], { env: token(), more: { access: 'public' } })
-    expect(modules()).toEqual([])
-    expect(report.problems[0]?.message).toContain('left out: 1 private, 3 internal.')
-  })
-
-  test('without a token what is listed is what everyone sees', async () => {
-    expect(await run([entry(kind)])).toMatchObject({ problems: [] })
-    expect(modules()).toEqual(['log', 'old', 'text'])
-    expect(forge.requests.every((request) => request.endsWith(' -'))).toBe(true)
-  })
 })
 
 describe('a list that cannot be had', () => {

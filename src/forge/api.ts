@@ -18,7 +18,7 @@ import type { Item } from './listed.ts'
 /** Says why a forge could not be asked, and what to do. Shows neither tokens nor what the server says. */
 export class ForgeError extends Error {
   override readonly name = 'ForgeError'
-  /** The status of the answer, if there was one. */
+  /** The status of the answer, if there was one to go by. */
   readonly status: number | undefined
   readonly hint: string | undefined
 
@@ -230,5 +230,5 @@ function tooMany(waitMs: number): ForgeError {
 
 function notUnderstood(): ForgeError {
   const hint = 'Correct "url" in the configuration: a login page or another server may be there.'
-  return new ForgeError('its answer is no list of repositories', { hint })
+  return new ForgeError('its answer is no list of repositories', { status: 200, hint })
 }

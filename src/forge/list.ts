@@ -93,8 +93,9 @@ async function readOpen(owner: ForgeSettings, options: ApiOptions): Promise<read
   try {
     return readRepositories(owner, await readFirst(owner, options, 'nobody'))
   } catch (error) {
-    const isClosed = error instanceof ForgeError && [302, 303, 401, 403, 404].includes(error.status ?? 0)
-    if (isClosed) return []
+    // A refusal, a login page: an answer that is none. What is out of order or busy is not one.
+    const isAnswer = error instanceof ForgeError && error.status !== undefined && error.status !== 429
+    if (isAnswer) return []
     throw error
   }
 }

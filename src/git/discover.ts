@@ -190,7 +190,9 @@ async function locateAll(
     const reason = checkRoot(root)
     if (reason !== undefined) {
       const message = `${nameOf(candidate)} gives the root ${root}: ${reason}.`
-      return { problem: problem('module-path-invalid', { repository: root }, message) }
+      const hint =
+        candidate.listed && 'Leave it out with "exclude", or give it an entry and a root of its own.'
+      return { problem: problem('module-path-invalid', { repository: root }, message, hint) }
     }
     if (dir !== undefined) return locateClone(candidate, dir, finish)
     const url = addressOf(candidate)

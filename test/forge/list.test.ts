@@ -94,11 +94,17 @@ describe.each(kinds)('%s', (kind) => {
     expect(await taken(ownerOf(kind), everyone)).toEqual(['!log', 'text'])
   })
 
-  test('what the server shows to those alone who are signed in is not public, whatever it is called', async () => {
-    forge.fault = (_, authorization) =>
-      authorization === undefined ? { status: 401, body: { message: 'Must authenticate' } } : undefined
-    expect(await taken(ownerOf(kind), { access: 'public' })).toEqual(['!log', '!old', '!secret', '!text'])
-  })
+  test.for<readonly [string, Faulty]>([
+    ['a refusal', { status: 401, body: { message: 'Must authenticate' } }],
+    ['a redirect to a login', { status: 302, headers: { location: 'https://login.example.com/' }, body: '' }],
+    ['a login page', { status: 200, body: '<html>Sign in</html>' }],
+  ])(
+    'what nobody in particular is answered with %s is not public, whatever it is called',
+    async ([_, fault]) => {
+      forge.fault = (_, authorization) => (authorization === undefined ? fault : undefined)
+      expect(await taken(ownerOf(kind), { access: 'public' })).toEqual(['!log', '!old', '!secret', '!text'])
+    },
+  )
 
   test('without a token what is listed is what everyone sees', async () => {
     expect(await taken(ownerOf(kind), { env: {} })).toEqual(['log', 'old', 'text'])
@@ -302,6 +308,13 @@ describe('a server in a bad mood', () => {
     const gitea = { owner: 'acme', url: `http://127.0.0.1:${(gone.address() as AddressInfo).port}` }
     await new Promise((resolve) => gone.close(resolve))
     expect((await failureOf({ gitea })).message).toBe('the connection fails: ECONNREFUSED, 4 times')
+  })
+
+  test('that is out of order just for those without a token says nothing of what they see', async () => {
+    const headers = { 'retry-after': '3600' }
+    forge.fault = (_, authorization) =>
+      authorization === undefined ? { status: 429, headers, body: 'Retry later\n' } : undefined
+    expect((await failureOf(ownerOf('gitlab'), { access: 'public' })).message).toContain('asked too often')
   })
 
   test('stops when the run is stopped', async () => {
