@@ -178,6 +178,20 @@ describe('what the site has already', () => {
     expect(codes(await run([entry('gitlab')]))).toEqual([])
   })
 
+  test.for(['auto', 'isomorphic'] as const)(
+    'a server that wants to know who asks is no failure (git: %s)',
+    async (git) => {
+      forge.git.password = { password: 'another-token' }
+      const more = { git, cache: 'cache' } as const
+      const report = await run([entry('gitlab', { include: ['log'] })], { more })
+      forge.git.password = undefined
+      expect(report).toMatchObject({ exit: 0, problems: [{ code: 'repository-forbidden' }] })
+      forge.repositories = [{ path: 'acme/log' }]
+      expect(codes(await run([entry('gitlab')], { more }))).toEqual([])
+      expect(modules()).toEqual(['log'])
+    },
+  )
+
   test('what cannot be read any more keeps its versions, and is told of once', async () => {
     const gone = forge.add('acme/gone', `${prefix}/gone`, 'v1.0.0')
     await run([entry('gitlab')])

@@ -146,7 +146,7 @@ async function cloneInto(
       const end = isKept ? ' The clone of an earlier run is used.' : ''
       const message = `${shown} could not be ${isKept ? 'fetched' : 'cloned'}: ${redact(error.message, env).replace(/\.$/, '')}.${end}`
       const told = problem('clone-failed', { repository }, message)
-      return { problem: told, isRefused: isRefusal(error.message), ...(isKept ? { dir } : {}) }
+      return { problem: told, isRefused: isRefusal(error), ...(isKept ? { dir } : {}) }
     }
   })
 }
@@ -181,11 +181,12 @@ function isExpected(error: unknown): error is Error {
   return error instanceof RemoteError || (error instanceof Error && 'syscall' in error)
 }
 
-/** In the words of git, of isomorphic-git and of the usual servers of ssh. */
-function isRefusal(message: string): boolean {
-  return /\b(?:error:|HTTP Error:) 40[134]\b|Authentication failed|Access denied|Permission denied|could not read (?:Username|Password)|\brepository\b.* not found|operation was canceled/i.test(
-    message,
-  )
+const refusal =
+  /\b(?:error:|HTTP Error:) 40[134]\b|Authentication failed|Access denied|Permission denied|could not read (?:Username|Password)|\brepository\b.* not found|operation was canceled/i
+
+/** In the words of git, of isomorphic-git and of the usual servers of ssh. What the disk refuses is another thing. */
+function isRefusal(error: Error): boolean {
+  return error instanceof RemoteError && refusal.test(error.message)
 }
 
 function refuse(address: Address | undefined, shown: string): string | undefined {
