@@ -54,11 +54,13 @@ function renderRepositories({ repositories, ci, hasOthers }: Choices): readonly 
   return repositories.flatMap(({ root, dir, address }) => {
     // A job has no clones of others beside it.
     const isCloned = address !== undefined && (dir === undefined || ci !== undefined)
-    const place = isCloned
-      ? `clone: ${quoteYaml(address)}`
-      : `dir: ${dir === '.' ? '.' : quoteYaml(dir ?? '.')}`
+    const place = isCloned ? `clone: ${quoteYaml(address)}` : `dir: ${quotePath(dir ?? '.')}`
     return [`  - root: ${quoteYaml(root)}`, `    ${place}`]
   })
+}
+
+function quotePath(path: string): string {
+  return /^\.(?:\/[\w.-]+)*$/.test(path) ? path : quoteYaml(path)
 }
 
 /** Returns the one root that says what all of several clones in this directory are: "go.example.com/{name}". */

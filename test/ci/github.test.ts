@@ -31,7 +31,7 @@ const files = {
 let action: string
 beforeAll(() => {
   action = makeAction()
-})
+}, 120_000)
 
 /** Makes a module, lets init write the job, and pushes both. */
 async function start(...args: readonly string[]): Promise<PushedModule> {
@@ -68,7 +68,7 @@ describe.skipIf(missingServer('gofakes3') !== undefined)('a job that publishes i
   let server: S3Server
   beforeAll(async () => {
     server = await startS3Server('gofakes3')
-  })
+  }, 120_000)
   afterAll(() => server.close())
 
   const keys = () => ({

@@ -98,7 +98,7 @@ describe.skipIf(missing.length > 0 || missingServer('gofakes3') !== undefined)('
   let server: S3Server
   beforeAll(async () => {
     server = await startS3Server('gofakes3')
-  })
+  }, 120_000)
   afterAll(() => server.close())
 
   test('publishes the version of a pushed tag into a bucket', async () => {
