@@ -54,24 +54,37 @@ export async function init(options: InitOptions): Promise<InitResult> {
 
   const texts = new Map<string, string>()
   if (choices.shape !== 'notice') texts.set(found.configFile ?? 'modpress.config.yaml', renderConfig(choices))
-  let included: string | undefined
+  const more: { included?: string; action?: string } = {}
   if (choices.ci === 'github') {
-    texts.set(githubFile, renderGithub(choices, options.action ?? defaultAction(found.origin)))
+    const action = options.action ?? releasedAction() ?? assumedAction(found.origin)
+    if (options.action === undefined && releasedAction() === undefined && choices.shape !== 'notice')
+      more.action = action
+    texts.set(githubFile, renderGithub(choices, action))
   } else if (choices.ci === 'gitlab') {
-    if (found.hasJobsOf.includes('gitlab')) included = gitlabFiles.beside
-    texts.set(included ?? gitlabFiles.alone, renderGitlab(choices, ownVersion()))
+    if (found.hasJobsOf.includes('gitlab')) more.included = gitlabFiles.beside
+    texts.set(more.included ?? gitlabFiles.alone, renderGitlab(choices, ownVersion()))
   }
   const files: { path: string; action: 'wrote' | 'kept' }[] = []
   for (const [path, text] of texts) files.push({ path, action: await writeNew(join(top, path), text) })
   const wrote = files.filter(({ action }) => action === 'wrote').map(({ path }) => path)
-  const steps = describeSteps({ choices, files: wrote, ...(included === undefined ? {} : { included }) })
+  const steps = describeSteps({ choices, files: wrote, ...more })
   return { files, steps }
 }
 
-/** The Action of the release that runs; before there is one, a copy beside the user's own repository. */
-function defaultAction(origin: string | undefined): string {
+/** The Action of the release that runs. */
+function releasedAction(): string | undefined {
+  const repository = ownRepository()
+  return repository === undefined ? undefined : `${repository}@${majorTag()}`
+}
+
+/** Without a release the Action can be a copy beside the user's own repository. */
+function assumedAction(origin: string | undefined): string {
   const [owner] = origin === undefined ? [''] : repositoryPath(origin).split('/')
-  return `${ownRepository() ?? `${owner || 'OWNER'}/modpress`}@v${ownVersion().split('.')[0]}`
+  return `${owner || 'OWNER'}/modpress@${majorTag()}`
+}
+
+function majorTag(): string {
+  return `v${ownVersion().split('.')[0]}`
 }
 
 /** Never writes over a file, a link to one included. */

@@ -13,16 +13,22 @@ export interface Written {
   readonly files: readonly string[]
   /** The file of jobs that has to be included, where the project has a pipeline already. */
   readonly included?: string
+  /** The Action that the workflow uses, where it is not known whether it is there. */
+  readonly action?: string
 }
 
 /** Returns the next three steps. */
-export function describeSteps({ choices, files, included }: Written): readonly string[] {
+export function describeSteps({ choices, files, included, action }: Written): readonly string[] {
   if (choices.ci === undefined) return localSteps(choices)
   const names = files.map((file) => (/^[\w./-]+$/.test(file) ? file : `'${file}'`)).join(' ')
   const commit =
     files.length === 0 ? 'git push' : `git add ${names} && git commit -m 'Publish with modpress' && git push`
   const include = included === undefined ? '' : `Add "include: { local: ${included} }" to .gitlab-ci.yml. `
-  return [`${include}${prepare(choices)}`, `Commit it: ${commit}`, first(choices)]
+  const copy =
+    action === undefined
+      ? ''
+      : `Put a copy of modpress where the workflow looks for it, ${action}, or say --action. `
+  return [`${include}${copy}${prepare(choices)}`, `Commit it: ${commit}`, first(choices)]
 }
 
 function localSteps({ shape }: Choices): readonly string[] {

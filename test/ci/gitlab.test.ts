@@ -13,6 +13,7 @@ import { ownVersion } from '../../src/config/package.ts'
 import { renderComponents } from '../../src/init/gitlab.ts'
 import { serveSite } from '../../src/serve.ts'
 import { runCli } from '../support/cli.ts'
+import { startGitServer } from '../support/gitserver.ts'
 import { goGet, makePushedModule, type PushedModule } from '../support/module.ts'
 import { runPipeline } from '../support/pipeline.ts'
 import { makeDirectory } from '../support/repo.ts'
@@ -77,6 +78,29 @@ describe.skipIf(missing.length > 0)('on GitLab', () => {
       expect(await goGet(site.url, `${root}@v1.1.0`)).toMatchObject({ status: 0 })
     } finally {
       await site.close()
+    }
+  })
+
+  test('a registry presses the repositories of others, and leaves the site to a step that delivers it', async () => {
+    const module = makeModule()
+    module.release('v1.0.0')
+    const git = await startGitServer(join(module.upstream, '..'))
+    try {
+      const registry = makePushedModule('git@gitlab.com:acme/registry.git', { 'README.md': 'Modules.\n' })
+      const address = `${git.url}/${module.upstream.split('/').at(-1)}`
+      expect(await runCli(['init', address, '--host', 'nginx'], { cwd: registry.dir })).toMatchObject({
+        status: 0,
+      })
+      const config = readFileSync(join(registry.dir, 'modpress.config.yaml'), 'utf8')
+      registry.commit({ 'modpress.config.yaml': config.replace(/root: .*/, `root: ${root}`) })
+      registry.release('v0.0.1')
+      const run = await runPipeline(registry.upstream, 'v0.0.1')
+      expect(run.status, run.log).toBe(0)
+      const site = await serveSite(join(run.dir, 'site'), { port: 0 })
+      expect(await goGet(site.url, `${root}@v1.0.0`)).toMatchObject({ status: 0 })
+      await site.close()
+    } finally {
+      await git.close()
     }
   })
 

@@ -66,21 +66,58 @@ const variants = [
   ['a server, from GitLab', ['--ci', 'gitlab', '--host', 'nginx'], pipeline],
 ] as const
 
-describe('a configuration and a job for a module', () => {
-  const dirs = new Map(variants.map(([name]) => [name as string, makeClone()]))
-  const dirOf = (name: string): string => dirs.get(name) ?? ''
+/** The same for a registry, whose repositories are cloned, and for those that only tell it of tags. */
+const others = [
+  ['a registry in a bucket', ['ADDRESS', '--target', 's3://registry', '--ci', 'github'], workflow],
+  [
+    'a registry on Pages of GitHub',
+    ['ADDRESS', '--host', 'github-pages', '--url', 'https://go.example.com'],
+    workflow,
+  ],
+  ['a registry on a server', ['ADDRESS', '--host', 'nginx', '--ci', 'github'], workflow],
+  [
+    'a registry in a bucket, from GitLab',
+    ['ADDRESS', '--target', 's3://registry', '--ci', 'gitlab'],
+    pipeline,
+  ],
+  ['a registry on Pages of GitLab', ['ADDRESS', '--host', 'gitlab-pages'], pipeline],
+  ['a notice', ['--registry', 'acme/registry'], workflow],
+  ['a notice, from GitLab', ['--registry', 'acme/go/registry', '--ci', 'gitlab'], pipeline],
+] as const
+
+describe('a configuration and a job', () => {
+  const all = [...variants, ...others] as readonly (readonly [string, readonly string[], string])[]
+  const dirs = new Map<string, string>()
   const plans = new Map<string, Run>()
+  const dirOf = (name: string): string => dirs.get(name) ?? ''
   beforeAll(async () => {
-    await Promise.all(
-      variants.map(async ([name, args]) => {
-        const cwd = dirOf(name)
-        expect(await runCli(['init', ...args], { cwd }), name).toMatchObject({ status: 0 })
-        plans.set(name, await runCli(['plan'], { cwd }))
-      }),
-    )
+    const upstream = makeClone()
+    const git = await startGitServer(join(upstream, '..'))
+    const address = `${git.url}/${upstream.split('/').at(-1)}`
+    try {
+      await Promise.all(
+        all.map(async ([name, args]) => {
+          const cwd = args[0] === 'ADDRESS' ? makeRepository().dir : makeClone()
+          dirs.set(name, cwd)
+          const given = args.map((arg) => (arg === 'ADDRESS' ? address : arg))
+          expect(await runCli(['init', ...given], { cwd }), name).toMatchObject({ status: 0 })
+          if (args[0] !== '--registry') plans.set(name, await runCli(['plan'], { cwd }))
+        }),
+      )
+    } finally {
+      await git.close()
+    }
   }, 120_000)
 
-  test.for(variants)('%s: the first plan takes it', ([name, args, job]) => {
+  test('for a registry: the first plan clones and takes it', () => {
+    for (const [name, [first]] of others) {
+      if (first !== 'ADDRESS') continue
+      expect(plans.get(name)?.stdout).toContain('1 to add')
+      expect(plans.get(name)?.status).toBe(0)
+    }
+  })
+
+  test.for(variants)('for a module and %s: the first plan takes it', ([name, args, job]) => {
     const dir = dirOf(name)
     expect(existsSync(join(dir, job))).toBe(true)
     expect(plans.get(name)?.stdout).toContain('add  github.com/acme/billing@v1.0.0\n')
@@ -94,11 +131,9 @@ describe('a configuration and a job for a module', () => {
   test.skipIf(missing.length > 0)(
     'linters of GitHub and GitLab take all jobs',
     async () => {
-      const workflows = variants.flatMap(([name, , job]) =>
-        job === workflow ? [join(dirOf(name), job)] : [],
-      )
+      const workflows = all.flatMap(([name, , job]) => (job === workflow ? [join(dirOf(name), job)] : []))
       execFileSync(partFile('actionlint'), ['-no-color', ...workflows], { stdio: ['ignore', 'pipe', 'pipe'] })
-      const pipelines = variants.filter(([, , job]) => job === pipeline)
+      const pipelines = all.filter(([, , job]) => job === pipeline)
       const previews = await Promise.all(pipelines.map(([name]) => previewPipeline(dirOf(name))))
       for (const { status, log } of previews) expect(status, log).toBe(0)
     },
@@ -106,11 +141,11 @@ describe('a configuration and a job for a module', () => {
   )
 
   test('nothing else than a commit names the Actions of others, and no script has an expression', () => {
-    for (const [name, , job] of variants) {
+    for (const [name, , job] of all) {
       if (job !== workflow) continue
       const text = read(dirOf(name), job)
       const uses = [...text.matchAll(/uses: (.*)/g)].map(([, each = '']) => each)
-      for (const each of uses.filter((use) => !use.startsWith('acme/modpress@'))) {
+      for (const each of uses.filter((use) => !/^(?:acme|OWNER)\/modpress@v\d$/.test(use))) {
         expect(each).toMatch(/^[\w/-]+@[0-9a-f]{40} # v\d/)
       }
       const scripts = [...text.matchAll(/run: (?:>-\n\s+)?(.*)/g)].map(([, each]) => each)
@@ -194,21 +229,11 @@ describe('init', () => {
     )
   })
 
-  test('for a registry, takes the addresses of repositories', async () => {
-    const upstream = makeClone()
-    const git = await startGitServer(join(upstream, '..'))
-    try {
-      const registry = makeRepository()
-      registry.git('remote', 'add', 'origin', 'https://gitlab.com/acme/registry.git')
-      const address = `${git.url}/${upstream.split('/').at(-1)}`
-      const args = ['init', address, 'git@git.example.com:acme/orders.git', '--host', 'gitlab-pages']
-      expect(await runCli(args, { cwd: registry.dir })).toMatchObject({ status: 0 })
-      const text = read(registry.dir, config)
-      expect(text).toContain(`clone: ${JSON.stringify(address)}\n`.replaceAll('"', ''))
-      expect(text).toContain('clone: https://git.example.com/acme/orders.git\n')
-    } finally {
-      await git.close()
-    }
+  test('for a registry, clones by https, for which a job can have a token', async () => {
+    const { dir } = makeRepository()
+    const args = ['init', 'git@git.example.com:acme/orders.git', '--host', 'gitlab-pages']
+    expect(await runCli(args, { cwd: dir })).toMatchObject({ status: 0 })
+    expect(read(dir, config)).toContain('clone: https://git.example.com/acme/orders.git\n')
   })
 
   test.for([
@@ -222,6 +247,15 @@ describe('init', () => {
     expect(run.stderr).not.toContain('secret')
     expect(run.status).toBe(2)
     expect(existsSync(join(dir, config))).toBe(false)
+  })
+
+  test('names the Action that is asked for, or says that a copy has to be there', async () => {
+    const own = makeClone()
+    const asked = await runCli(['init', '--action', 'tools/modpress@main'], { cwd: own })
+    expect(read(own, workflow)).toContain('uses: tools/modpress@main\n')
+    expect(asked.stderr).not.toContain('Put a copy')
+    const assumed = await runCli(['init'], { cwd: makeClone() })
+    expect(assumed.stderr).toContain('where the workflow looks for it, acme/modpress@v0, or say --action.')
   })
 
   test('tells programs of its files', async () => {

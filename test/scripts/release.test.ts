@@ -82,15 +82,15 @@ describe('what a release brings with it', () => {
       const env = { ...process.env, GIT_ALLOW_PROTOCOL: 'file' }
       execFileSync(process.execPath, ['--import', 'tsx', ...args], { cwd: source, env, stdio: 'pipe' })
     }
-    release('v1.2.3')
-    const first = git('rev-parse', 'refs/tags/v1')
+    const { dir: before, git: gitThere } = makeModule('example.com/before', 'v1')
+    runGit(before, '', ['push', '--quiet', remote, 'v1'])
+    release('v1.3.0')
     const files = git('ls-tree', '-r', '--name-only', 'v1').split('\n')
     for (const file of ['action.yml', 'dist/bin/modpress.js', 'node_modules/jiti/package.json']) {
       expect(files).toContain(file)
     }
     expect(files.filter((file) => /^(?:src|test|scripts)\//.test(file))).toEqual([])
-    release('v1.3.0')
-    expect(git('rev-parse', 'v1^')).toBe(first)
+    expect(git('rev-parse', 'v1^')).toBe(gitThere('rev-parse', 'v1'))
     expect(git('log', '-1', '--format=%s', 'v1')).toBe('The Action of v1.3.0')
   })
 })

@@ -26,8 +26,6 @@ export interface PipelineOptions {
   readonly variables?: Readonly<Record<string, string>>
   /** "preview" only expands and checks the pipeline. @default 'run' */
   readonly mode?: 'run' | 'preview'
-  /** What is copied into the clone beforehand, such as a cache. */
-  readonly prepare?: (dir: string) => void
 }
 
 /** Runs the pipeline of a pushed tag, in a clone of its own. */
@@ -37,7 +35,6 @@ export async function runPipeline(
   options: PipelineOptions = {},
 ): Promise<Pipeline> {
   const dir = cloneAt(upstream, tag)
-  options.prepare?.(dir)
   return runThere(dir, { ...options, variables: { CI_COMMIT_TAG: tag, ...options.variables } })
 }
 
