@@ -33,7 +33,7 @@ export interface Surroundings {
   /** Jobs that are there already say which CI system is used. */
   readonly hasJobsOf: readonly CiName[]
   /** The configuration that is there already; it stays as it is. */
-  readonly configuration?: Configuration
+  readonly configuration?: Configuration & { readonly clones: readonly Clone[] }
 }
 
 export interface Clone {
@@ -82,7 +82,7 @@ export function chooseSetup(found: Surroundings, wishes: Wishes): Choices | Prob
   const ci = chooseCi(found, wishes)
   const host =
     wishes.host ?? found.configuration?.host ?? (wishes.target?.startsWith('s3:') ? 's3' : 'generic')
-  const shape = wishes.registry !== undefined ? 'notice' : found.root !== undefined ? 'module' : 'registry'
+  const shape = chooseShape(found, wishes)
   const refusal =
     checkHost(host, ci, found, wishes) ?? checkNotice(ci, wishes) ?? checkRepositories(shape, found)
   if (refusal !== undefined) return refusal
@@ -99,7 +99,7 @@ export function chooseSetup(found: Surroundings, wishes: Wishes): Choices | Prob
     access: found.configuration?.access ?? (hostPresets[host].readers === 'anyone' ? 'public' : 'private'),
     output: found.configuration?.output ?? (host === 'gitlab-pages' ? 'public' : 'site'),
     branch: found.branch ?? 'main',
-    repositories: found.root === undefined ? found.clones : [{ root: found.root, dir: '.' }],
+    repositories: shape === 'registry' ? clonesOf(found) : [{ root: found.root ?? '', dir: '.' }],
     hasOthers: found.hasOthers,
     ...(ci === undefined ? {} : { ci }),
     ...(url === undefined ? {} : { url }),
@@ -107,6 +107,17 @@ export function chooseSetup(found: Surroundings, wishes: Wishes): Choices | Prob
     ...(wishes.target === undefined ? {} : { target: wishes.target }),
     ...(wishes.registry === undefined ? {} : { registry: wishes.registry }),
   }
+}
+
+function chooseShape(found: Surroundings, { registry }: Wishes): Choices['shape'] {
+  if (registry !== undefined) return 'notice'
+  // Who has configured other repositories wants all of them.
+  const isConfigured = (found.configuration?.clones ?? []).length > 0
+  return found.root === undefined || isConfigured ? 'registry' : 'module'
+}
+
+function clonesOf({ clones, configuration }: Surroundings): readonly Clone[] {
+  return configuration?.clones ?? clones
 }
 
 function isPages(host: HostName): boolean {

@@ -180,6 +180,12 @@ describe('init', () => {
     const other = await runCli(['init', '--host', 'nginx'], { cwd: dir })
     expect(other.status).toBe(2)
     expect(other.stderr).toContain('says host: github-pages')
+
+    const registry = makeClone()
+    writeFileSync(join(registry, config), 'repositories: [{ root: git.example.com/acme/billing }]\n')
+    expect(await runCli(['init'], { cwd: registry })).toMatchObject({ status: 0 })
+    expect(read(registry, workflow)).toContain('MODPRESS_TOKEN_GIT_EXAMPLE_COM')
+    expect(read(registry, workflow)).toContain('repository_dispatch')
   })
 
   test('puts jobs beside a pipeline that is there', async () => {
@@ -189,6 +195,12 @@ describe('init', () => {
     expect(run.stdout).toContain('wrote  .gitlab/modpress.yml\n')
     expect(run.stderr).toContain('Add "include: { local: .gitlab/modpress.yml }" to .gitlab-ci.yml.')
     expect(read(dir, pipeline)).toBe('test: { script: [go test ./...] }\n')
+
+    const own = makeClone('https://gitlab.example.com/acme/billing.git')
+    await runCli(['init', '--host', 'gitlab-pages'], { cwd: own })
+    const again = await runCli(['init', '--host', 'gitlab-pages'], { cwd: own })
+    expect(again.stdout).toContain(`kept  ${pipeline}  (it is there already)\n`)
+    expect(existsSync(join(own, '.gitlab'))).toBe(false)
   })
 
   test('finds the root of a repository that has modules in directories alone', async () => {
@@ -240,6 +252,7 @@ describe('init', () => {
     ['neither a Go module', []],
     ['holds credentials', ['https://me:secret@git.example.com/acme/x.git']],
     ['is no address', ['../x']],
+    ['neither a bucket', ['https://git.example.com/acme/x.git', '--target', 'gs://registry']],
   ] as const)('refuses what is not clear, and writes nothing: %s', async ([message, args]) => {
     const dir = makeDirectory()
     const run = await runCli(['init', ...args], { cwd: dir })
