@@ -9,7 +9,7 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import { type SiteServer, serveSite } from '../../src/serve.ts'
 import { withLock } from '../../src/store/lock.ts'
 import { makeAction } from '../support/action.ts'
@@ -19,6 +19,9 @@ import { goGet, makePushedModule, type PushedModule } from '../support/module.ts
 import { makeDirectory } from '../support/repo.ts'
 import { missingServer, type S3Server, startS3Server } from '../support/s3server.ts'
 import { type Forge, type WorkflowRun, WorkflowRunner } from '../support/workflow.ts'
+
+// Each starts some dozens of processes.
+vi.setConfig({ testTimeout: 120_000, hookTimeout: 120_000 })
 
 const root = 'github.com/acme/billing'
 const files = {
@@ -31,7 +34,7 @@ const files = {
 let action: string
 beforeAll(() => {
   action = makeAction()
-}, 120_000)
+})
 
 /** Makes a module, lets init write the job, and pushes both. */
 async function start(...args: readonly string[]): Promise<PushedModule> {
@@ -68,7 +71,7 @@ describe.skipIf(missingServer('gofakes3') !== undefined)('a job that publishes i
   let server: S3Server
   beforeAll(async () => {
     server = await startS3Server('gofakes3')
-  }, 120_000)
+  })
   afterAll(() => server.close())
 
   const keys = () => ({
@@ -229,6 +232,16 @@ describe('a registry', () => {
 })
 
 describe('the Action', () => {
+  test("does what this project's own workflow expects of it", async () => {
+    const own = '.github/workflows/ci.yml'
+    const text = readFileSync(new URL(`../../${own}`, import.meta.url), 'utf8')
+    const project = makePushedModule('https://github.com/acme/modpress', { [own]: text })
+    project.release()
+    const runner = new WorkflowRunner(forge(project, { workflow: 'ci.yml', jobs: ['action'] }))
+    const run = await succeed(runner.run({ name: 'push' }))
+    expect(run.outputs['modpress']?.['status']).toBe('0')
+  })
+
   test('tries again while another run holds the site', async () => {
     const target = join(makeDirectory(), 'share')
     const module = await start('--target', target)

@@ -6,7 +6,7 @@
 
 import { cpSync, existsSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import { parseAllDocuments } from 'yaml'
 import { describeMissing, findMissing } from '../../scripts/parts.ts'
 import { ownVersion } from '../../src/config/package.ts'
@@ -18,6 +18,9 @@ import { goGet, makePushedModule, type PushedModule } from '../support/module.ts
 import { runPipeline } from '../support/pipeline.ts'
 import { makeDirectory } from '../support/repo.ts'
 import { missingServer, type S3Server, startS3Server } from '../support/s3server.ts'
+
+// Each starts some dozens of processes.
+vi.setConfig({ testTimeout: 120_000, hookTimeout: 120_000 })
 
 const root = 'gitlab.com/acme/billing'
 const templates = new URL('../../templates/', import.meta.url)
@@ -122,7 +125,7 @@ describe.skipIf(missing.length > 0 || missingServer('gofakes3') !== undefined)('
   let server: S3Server
   beforeAll(async () => {
     server = await startS3Server('gofakes3')
-  }, 120_000)
+  })
   afterAll(() => server.close())
 
   test('publishes the version of a pushed tag into a bucket', async () => {

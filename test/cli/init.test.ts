@@ -3,12 +3,15 @@
 import { execFileSync } from 'node:child_process'
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { beforeAll, describe, expect, test } from 'vitest'
+import { beforeAll, describe, expect, test, vi } from 'vitest'
 import { describeMissing, findMissing, partFile } from '../../scripts/parts.ts'
 import { type Run, runCli } from '../support/cli.ts'
 import { startGitServer } from '../support/gitserver.ts'
 import { previewPipeline } from '../support/pipeline.ts'
 import { makeDirectory, makeRepository, runGit } from '../support/repo.ts'
+
+// Each starts some dozens of processes.
+vi.setConfig({ testTimeout: 120_000, hookTimeout: 120_000 })
 
 const config = 'modpress.config.yaml'
 const workflow = '.github/workflows/modpress.yml'
@@ -107,7 +110,7 @@ describe('a configuration and a job', () => {
     } finally {
       await git.close()
     }
-  }, 120_000)
+  })
 
   test('for a registry: the first plan clones and takes it', () => {
     for (const [name, [first]] of others) {

@@ -13,12 +13,15 @@ import {
 } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, test, vi } from 'vitest'
 import { parse } from 'yaml'
 import { describeMissing, findMissing, partFile } from '../../scripts/parts.ts'
 import { makeAction } from '../support/action.ts'
 import { makeModule } from '../support/cli.ts'
 import { makeDirectory, runGit } from '../support/repo.ts'
+
+// Each starts some dozens of processes.
+vi.setConfig({ testTimeout: 120_000, hookTimeout: 120_000 })
 
 const top = fileURLToPath(new URL('../../', import.meta.url))
 const read = (path: string) => readFileSync(join(top, path), 'utf8')
@@ -66,10 +69,23 @@ describe('what a release brings with it', () => {
     const command = join(dir, 'dist/bin/modpress.js')
     const { dir: module } = makeModule('example.com/r', 'v1.0.0')
     writeFileSync(join(module, 'modpress.config.ts'), `export default { git: 'isomorphic' }\n`)
-    const options = { cwd: module, env: { PATH: '' }, encoding: 'utf8' } as const
+    const options = { cwd: module, env: { PATH: '' }, encoding: 'utf8', stdio: 'pipe' } as const
     expect(execFileSync(process.execPath, [command, 'plan'], options)).toContain(
       'add  example.com/r@v1.0.0\n',
     )
+  })
+
+  test('knows its own Action', () => {
+    const dir = makeAction()
+    const file = join(dir, 'package.json')
+    const before = JSON.parse(readFileSync(file, 'utf8'))
+    const repository = { type: 'git', url: 'git+https://github.com/acme/modpress-fork.git' }
+    writeFileSync(file, JSON.stringify({ ...before, version: '2.1.0', repository }))
+    const { dir: module } = makeModule('github.com/other/r', 'v1.0.0')
+    const args = [join(dir, 'dist/bin/modpress.js'), 'init', '--ci', 'github', '--target', 's3://registry']
+    execFileSync(process.execPath, args, { cwd: module, env: { PATH: '' }, stdio: 'pipe' })
+    const workflow = readFileSync(join(module, '.github/workflows/modpress.yml'), 'utf8')
+    expect(workflow).toContain('uses: acme/modpress-fork@v2\n')
   })
 
   test('is a commit that the major tag moves to, on top of the one before', () => {

@@ -39,6 +39,10 @@ export interface Forge {
   readonly name: string
   /** The directory of the Action that the workflow uses. */
   readonly action: string
+  /** @default what "modpress init" writes */
+  readonly workflow?: string
+  /** The jobs that are run. @default all */
+  readonly jobs?: readonly string[]
   readonly vars?: Readonly<Record<string, string>>
   readonly secrets?: Readonly<Record<string, string>>
   /** A directory of programs that go before the machine's. */
@@ -112,12 +116,15 @@ export class WorkflowRunner {
   /** Runs the workflow of the event's commit. Returns undefined where the event does not start it. */
   async run(event: ForgeEvent): Promise<WorkflowRun | undefined> {
     const ref = event.ref ?? `refs/heads/${branch}`
-    const text = runGit(this.#forge.repository, '', ['show', `${ref}:.github/workflows/modpress.yml`])
+    const { repository, workflow: file = 'modpress.yml', jobs } = this.#forge
+    const text = runGit(repository, '', ['show', `${ref}:.github/workflows/${file}`])
     const workflow: Workflow = parse(text.toString())
     if (!isStarted(workflow, event.name, ref)) return undefined
     this.#runs += 1
     const run = new Run(this.#forge, this, workflow, { ...event, ref }, String(this.#runs))
-    for (const [name, job] of Object.entries(workflow.jobs)) await run.job(name, job)
+    for (const [name, job] of Object.entries(workflow.jobs)) {
+      if (jobs?.includes(name) ?? true) await run.job(name, job)
+    }
     return run.finish()
   }
 
