@@ -32,6 +32,10 @@ export interface InitResult {
 export async function init(options: InitOptions): Promise<InitResult> {
   const wrong = options.target === undefined ? undefined : await checkTarget(options.target)
   if (wrong !== undefined) throw new FatalError(wrong)
+  if (options.action !== undefined && !/^[\w.-]+(?:\/[\w.-]+)+@[\w./-]+$/.test(options.action)) {
+    const message = '--action must be OWNER/REPO@REF.'
+    throw new FatalError(problem('usage', {}, message, 'For example --action acme/modpress@main.'))
+  }
   const top = (await findTop(options.cwd)) ?? options.cwd
   const found = await lookAround(top, options)
   const choices = chooseSetup(found, options)

@@ -45,8 +45,7 @@ function renderNotice({ registry = '' }: Choices): string {
 name: modpress
 on:
   push:
-${tagPatterns}
-permissions: {}
+${tagPatterns}permissions: {}
 jobs:
   tell:
     runs-on: ubuntu-latest
@@ -64,63 +63,64 @@ jobs:
 function renderBucket(choices: Choices, action: string): string {
   const { shape, target = '' } = choices
   const isRegistry = shape === 'registry'
-  return `# Publishes to ${target}. Made by "modpress init".
-name: modpress
-on:
-${isRegistry ? registryTriggers(choices) : `  push:\n${tagPatterns}\n`}${sweep(choices)}
-  workflow_dispatch:
-permissions:
-  contents: read
-  # With the role of AWS that the variable MODPRESS_AWS_ROLE names, no key is stored.
-  id-token: write
-jobs:
-  publish:
-    runs-on: ubuntu-latest
-${isRegistry ? oneAtATime('modpress') : ''}    env:
-      AWS_REGION: \${{ vars.AWS_REGION }}
-      # Without a role; the address where the store is not Amazon's.
-      AWS_ENDPOINT_URL_S3: \${{ vars.AWS_ENDPOINT_URL_S3 }}
-      AWS_ACCESS_KEY_ID: \${{ secrets.AWS_ACCESS_KEY_ID }}
-      AWS_SECRET_ACCESS_KEY: \${{ secrets.AWS_SECRET_ACCESS_KEY }}
-${isRegistry ? tokens(choices) : ''}    steps:
-${checkout}${isRegistry ? cloneCache : ''}      - uses: ${action}
+  return [
+    `# Publishes to ${quoteYaml(target)}. Made by "modpress init".\nname: modpress\non:\n`,
+    isRegistry ? registryTriggers(choices) : `  push:\n${tagPatterns}`,
+    sweep(choices),
+    '  workflow_dispatch:\n',
+    bucketRights,
+    'jobs:\n  publish:\n    runs-on: ubuntu-latest\n',
+    isRegistry ? oneAtATime('modpress') : '',
+    bucketEnvironment,
+    isRegistry ? tokens(choices) : '',
+    '    steps:\n',
+    checkout,
+    isRegistry ? cloneCache : '',
+    `      - uses: ${action}
         with:
           target: ${quoteYaml(target)}
           aws-role: \${{ vars.MODPRESS_AWS_ROLE }}
-`
+`,
+  ].join('')
 }
 
 function renderSite(choices: Choices, action: string): string {
   const { shape, delivery, url, branch } = choices
   const isRegistry = shape === 'registry'
   const isPages = delivery === 'pages'
-  const head = isRegistry
-    ? registryTriggers(choices)
-    : `  push:\n    branches: [${quoteYaml(branch)}]\n${tagPatterns}\n`
-  return `# Builds the site${isPages ? ' and deploys it to GitHub Pages' : ''}. Made by "modpress init".
-name: modpress
-on:
-${head}${sweep(choices)}
-${dispatch(url)}permissions:
-  contents: read
-jobs:
-${isRegistry ? '' : relay}  site:
-${isRegistry ? '' : "    if: github.ref_type != 'tag'\n"}    runs-on: ubuntu-latest
-${oneAtATime(isPages ? 'pages' : 'modpress')}${isPages ? pagesRights : ''}${isRegistry || !isPages ? siteEnvironment(choices) : ''}    steps:
-${checkout}${isRegistry ? cloneCache : ''}${url === undefined ? restoreSite(choices) : ''}      - id: modpress
-        uses: ${action}
-        with:
-${url === undefined ? '' : `          live: ${quoteYaml(url)}\n          new: \${{ inputs.new }}\n`}          # New problems fail the job in its last step, when what is good has been delivered.
-          fail: later
-${isPages ? deployPages : keepArtifact}${url === undefined ? saveSite(choices) : ''}      - if: steps.modpress.outputs.status != '0'
-        run: exit 1
-`
+  const isKept = url === undefined
+  const about = `Builds the site${isPages ? ' and deploys it to GitHub Pages' : ''}`
+  return [
+    `# ${about}. Made by "modpress init".\nname: modpress\non:\n`,
+    isRegistry ? registryTriggers(choices) : `  push:\n    branches: [${quoteYaml(branch)}]\n${tagPatterns}`,
+    sweep(choices),
+    isKept ? '  workflow_dispatch:\n' : dispatchForNew,
+    'permissions:\n  contents: read\njobs:\n',
+    isRegistry ? '' : relay,
+    '  site:\n',
+    isRegistry ? '' : "    if: github.ref_type != 'tag'\n",
+    '    runs-on: ubuntu-latest\n',
+    oneAtATime(isPages ? 'pages' : 'modpress'),
+    isPages ? pagesRights : '',
+    siteEnvironment(choices),
+    '    steps:\n',
+    checkout,
+    isRegistry ? cloneCache : '',
+    isKept ? restoreSite(choices) : '',
+    `      - id: modpress\n        uses: ${action}\n        with:\n`,
+    isKept ? '' : startFromLive(url),
+    failLater,
+    isPages ? deployPages : keepArtifact,
+    isKept ? saveSite(choices) : '',
+    failNow,
+  ].join('')
 }
 
 // ---- What they are made of ----
 
 const tagPatterns = `    # The tags of modules in directories have slashes: tools/v1.2.0.
-    tags: ['v[0-9]*', '**/v[0-9]*']`
+    tags: ['v[0-9]*', '**/v[0-9]*']
+`
 
 function registryTriggers({ branch }: Choices): string {
   return `  push:
@@ -138,19 +138,31 @@ function sweep({ origin, repositories: [first] }: Choices): string {
     .update(origin ?? first?.root ?? '')
     .digest()
   return `  # A push of more than three tags starts no run. This one makes up for it.
-  schedule: [{ cron: '${minute % 60} ${hour % 24} * * *' }]`
+  schedule: [{ cron: '${minute % 60} ${hour % 24} * * *' }]
+`
 }
 
-function dispatch(url: string | undefined): string {
-  if (url === undefined) return '  workflow_dispatch:\n'
-  return `  workflow_dispatch:
+const dispatchForNew = `  workflow_dispatch:
     inputs:
       new:
         description: The very first time, when nothing is deployed yet
         type: boolean
         default: false
 `
-}
+
+const bucketRights = `permissions:
+  contents: read
+  # With the role of AWS that the variable MODPRESS_AWS_ROLE names, no key is stored.
+  id-token: write
+`
+
+const bucketEnvironment = `    env:
+      AWS_REGION: \${{ vars.AWS_REGION }}
+      # Without a role; the address where the store is not Amazon's.
+      AWS_ENDPOINT_URL_S3: \${{ vars.AWS_ENDPOINT_URL_S3 }}
+      AWS_ACCESS_KEY_ID: \${{ secrets.AWS_ACCESS_KEY_ID }}
+      AWS_SECRET_ACCESS_KEY: \${{ secrets.AWS_SECRET_ACCESS_KEY }}
+`
 
 const relay = `  # A tag's run may not deploy, and shares no cache: it starts a run of the default branch, which sees all tags.
   tag:
@@ -176,14 +188,15 @@ const pagesRights = `    permissions: { contents: read, pages: write, id-token: 
 `
 
 function siteEnvironment(choices: Choices): string {
-  const lines = `${choices.shape === 'registry' ? tokens(choices) : ''}${
-    choices.access === 'private' && choices.url !== undefined
-      ? `      # USER:PASSWORD, where the site asks for them.
-      MODPRESS_AUTH: \${{ secrets.MODPRESS_AUTH }}\n`
-      : ''
-  }`
-  return lines === '' ? '' : `    env:\n${lines}`
+  const isAsked = choices.access === 'private' && choices.url !== undefined
+  const lines = [choices.shape === 'registry' ? tokens(choices) : '', isAsked ? readerEnvironment : '']
+  const text = lines.join('')
+  return text === '' ? '' : `    env:\n${text}`
 }
+
+const readerEnvironment = `      # USER:PASSWORD, where the site asks for them.
+      MODPRESS_AUTH: \${{ secrets.MODPRESS_AUTH }}
+`
 
 /** What may clone the repositories of the registry, a token for each host. */
 function tokens({ repositories }: Choices): string {
@@ -230,6 +243,20 @@ function saveSite({ output }: Choices): string {
           key: modpress-site-\${{ github.run_id }}
 `
 }
+
+function startFromLive(url: string): string {
+  return `          live: ${quoteYaml(url)}
+          new: \${{ inputs.new }}
+`
+}
+
+const failLater = `          # New problems fail the job in its last step, when what is good has been delivered.
+          fail: later
+`
+
+const failNow = `      - if: steps.modpress.outputs.status != '0'
+        run: exit 1
+`
 
 const deployPages = `      - uses: ${actions.uploadPages}
         with:
