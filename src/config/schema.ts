@@ -402,7 +402,8 @@ function faultOfRepository(
   return reason === undefined ? undefined : ['root', `is no import path: ${reason}`]
 }
 
-function holdsCredentials(text: string): boolean {
+/** Tells whether an address names a user or a password, where that is more than ssh's own. */
+export function holdsCredentials(text: string): boolean {
   const address = parseAddress(text)
   return address?.hasPassword === true || (address?.user !== undefined && address.scheme !== 'ssh')
 }
