@@ -20,6 +20,7 @@ describe('help', () => {
       'publish',
       'index',
       'withdraw',
+      'init',
       'env',
       'serve',
       'completion',
