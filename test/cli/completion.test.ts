@@ -38,7 +38,7 @@ describe.skipIf(!has('bash'))('bash', () => {
   })
 
   test.for([
-    [[''], ['build', 'plan', 'publish', 'index', 'withdraw', 'init', 'serve', 'completion', 'help']],
+    [[''], ['build', 'plan', 'publish', 'index', 'withdraw', 'init', 'env', 'serve', 'completion', 'help']],
     [['b'], ['build']],
     [['--json', 'b'], ['build']],
     [['--output', 'build', 'pl'], ['plan']],
@@ -63,6 +63,10 @@ describe.skipIf(!has('bash'))('bash', () => {
     [
       ['completion', ''],
       ['bash', 'zsh', 'fish'],
+    ],
+    [
+      ['env', 'g'],
+      ['github', 'gitlab'],
     ],
     [['help', 'pl'], ['plan']],
     [
