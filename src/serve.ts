@@ -10,13 +10,14 @@
  * The site is read afresh for each request: it may be built again meanwhile.
  */
 
-import { open, realpath, stat } from 'node:fs/promises'
+import { open, readFile, realpath, stat } from 'node:fs/promises'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { basename, join, posix, sep } from 'node:path'
 import { pipeline } from 'node:stream/promises'
+import { parseSiteFacts } from './current.ts'
 import { FatalError, problem } from './problem.ts'
-import { contentType, immutableFor, isImmutable, mutableFor, plainText } from './render/headers.ts'
+import { cacheControl, contentType, notKept, plainText } from './render/headers.ts'
 import { codeOf, isPrivatePath } from './store/directory.ts'
 
 export interface ServeOptions {
@@ -87,7 +88,8 @@ async function respond(root: string, request: IncomingMessage, response: ServerR
     return
   }
   const file = await findFile(root, path)
-  if (file !== undefined) await sendFile(request, response, file, 200)
+  if (file !== undefined)
+    await sendFile(request, response, file, { status: 200, access: await readAccess(root) })
   else await sendMissing(root, request, response, path)
 }
 
@@ -130,17 +132,22 @@ async function findFile(root: string, path: string): Promise<FoundFile | undefin
   }
 }
 
+type Access = 'public' | 'private'
+
 async function sendFile(
   request: IncomingMessage,
   response: ServerResponse,
   { path, file }: FoundFile,
-  status: 200 | 404,
+  {
+    status,
+    access,
+  }: { readonly status: 200; readonly access: Access } | { readonly status: 404; readonly access?: never },
 ): Promise<void> {
   const handle = await open(file)
   try {
     const { size, mtimeMs } = await handle.stat()
     const tag = `"${size.toString(36)}-${Math.round(mtimeMs * 1000).toString(36)}"`
-    response.setHeader('Cache-Control', status === 200 ? cacheControl(path) : noStore)
+    response.setHeader('Cache-Control', status === 200 ? cacheControl(path, access) : notKept)
     response.setHeader('X-Content-Type-Options', 'nosniff')
     if (status === 200) response.setHeader('ETag', tag)
     if (status === 200 && hasTag(request.headers['if-none-match'], tag)) {
@@ -164,7 +171,7 @@ async function sendMissing(
   const isForGo = path.includes('/@v/') || path.endsWith('/@latest')
   const page = isForGo ? undefined : await findFile(root, '404.html')
   if (page === undefined) sendText(request, response, 404, `not found: ${path}`)
-  else await sendFile(request, response, page, 404)
+  else await sendFile(request, response, page, { status: 404 })
 }
 
 function sendText(request: IncomingMessage, response: ServerResponse, status: number, text: string): void {
@@ -172,18 +179,16 @@ function sendText(request: IncomingMessage, response: ServerResponse, status: nu
   response.writeHead(status, {
     'Content-Type': plainText,
     'Content-Length': body.length,
-    'Cache-Control': noStore,
+    'Cache-Control': notKept,
     'X-Content-Type-Options': 'nosniff',
   })
   response.end(request.method === 'HEAD' ? undefined : body)
 }
 
-/** A stale 404 hides a version that was published meanwhile. */
-const noStore = 'no-store'
-
-function cacheControl(path: string): string {
-  if (isImmutable(path)) return immutableFor('public')
-  return /(?:^|\/)@(?:v\/[^/]+|latest)$/.test(path) ? mutableFor('public') : 'no-cache'
+/** Returns who may read the site, as it says itself. */
+async function readAccess(root: string): Promise<Access> {
+  const body = await readFile(join(root, '-/site.json')).catch(() => undefined)
+  return (body && parseSiteFacts(body)?.access) ?? 'private'
 }
 
 function hasTag(header: string | undefined, tag: string): boolean {
