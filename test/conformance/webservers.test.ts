@@ -15,10 +15,9 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { renderHostFiles } from '../../src/hosts/files.ts'
 import { cacheControl, contentType } from '../../src/render/headers.ts'
 import { siteHandler } from '../../src/serve.ts'
+import { makeSecond, workInChain } from '../support/chain.ts'
 import { createGo, type Go } from '../support/gorun.ts'
-import { type Hosted, makeHosted } from '../support/hosted.ts'
-import { buildSite } from '../support/judge.ts'
-import { makeSample } from '../support/sample.ts'
+import { errorAnswers, type Hosted, makeHosted } from '../support/hosted.ts'
 import { filesBelow } from '../support/site.ts'
 import { makeCertificate } from '../support/tls.ts'
 import {
@@ -68,10 +67,8 @@ afterAll(async () => {
 })
 
 async function startSecond(): Promise<typeof second> {
-  const at = join(dir, 'public')
-  await buildSite(at, [makeSample(join(at, 'sample'), 'example.net/public').repository])
   const requests: string[] = []
-  const handle = siteHandler(join(at, 'site'))
+  const handle = siteHandler(await makeSecond(join(dir, 'public')))
   const started = createServer((request, response) => {
     requests.push(request.url ?? '')
     handle(request, response)
@@ -193,36 +190,7 @@ describe.for(webServerNames)('%s', (name) => {
       },
     )
 
-    test.for([
-      // Of all others, what is missing is missing.
-      ['/nowhere', 404, 'html'],
-      ['/github.com/', 404, 'html'],
-      ['/github.com/acmecorp/x', 404, 'html'],
-      ['/github.com/acmecorp/x/@v/list', 404, 'not found'],
-      ['/github.com/!acme!corp/x/@v/list', 404, 'not found'],
-      ['/github.com/@v/list', 404, 'not found'],
-      ['/github.com/acmecorp/x/@v/v1.0.0.info', 404, 'not found'],
-      ['/github.com/acmecorp/x/@latest', 404, 'not found'],
-      ['/example.com/github.com/!acme/x/@v/list', 404, 'not found'],
-      ['/sumdb/sum.golang.org/supported', 404, 'not found'],
-      ['/sumdb/sum.golang.org/lookup/github.com/!acme/x@v1.0.0', 404, 'not found'],
-      ['/-/tmp/half', 404, 'html'],
-      ['/-/lock', 404, 'html'],
-      // Below the own prefix.
-      ['/github.com/!acme/@v/list', 200, ''],
-      ['/github.com/!acme/x/@v/list', 200, ''],
-      ['/github.com/%21acme/x/y/v2/@v/list', 200, ''],
-      ['/github.com/acme/x/@v/list', 200, ''],
-      ['/github.com/!a!c!m!e/!x/@v/list', 200, ''],
-      ['/github.com/!acme/x/@latest', 404, 'not found'],
-      ['/github.com/!acme/x/@v/v1.0.0.info', 403, 'no other one is asked'],
-      ['/github.com/!acme/x/@v/main.info', 403, 'no other one is asked'],
-      ['/github.com/%21acme/x/@v/v1.0.0.mod', 403, 'no other one is asked'],
-      ['/github.com/%21acme/x/@v/v2.0.0+incompatible.zip', 403, 'no other one is asked'],
-      ['/github.com/!acme/sample/@v/v9.0.0.info', 403, 'no other one is asked'],
-      ['/github.com/!acme/x', 404, 'html'],
-      ['/github.com/!acme/x?go-get=1', 404, 'html'],
-    ] as const)('answers %s with %d', async ([path, status, says]) => {
+    test.for(errorAnswers)('answers %s with %d', async ([path, status, says]) => {
       const { status: answered, headers, body } = await get(path)
       expect(answered).toBe(status)
       if (says === 'html') {
@@ -312,51 +280,8 @@ describe.for(webServerNames)('%s', (name) => {
 
       test('in a chain nothing private reaches the second proxy', async () => {
         const go = await openGo(`${server.url},http://127.0.0.1:${second.port}`)
-        const work = (imports: readonly string[]) => {
-          const cwd = mkdtempSync(join(dir, 'work-'))
-          writeFileSync(join(cwd, 'go.mod'), 'module example.org/work\n\ngo 1.24\n')
-          const lines = imports.map((path) => `import _ "${path}"\n`)
-          writeFileSync(join(cwd, 'main.go'), `package main\n\n${lines.join('')}\nfunc main() {}\n`)
-          return cwd
-        }
         second.requests.length = 0
-        const both = work([
-          'github.com/Acme/sample/pkg',
-          'example.net/public/pkg',
-          'github.com/Acme/sample/sub',
-        ])
-        const tidied = await go.run(['mod', 'tidy'], { cwd: both })
-        expect(tidied).toMatchObject({ status: 0 })
-        const goMod = readFileSync(join(both, 'go.mod'), 'utf8')
-        expect(goMod).toContain('example.net/public v1.3.1')
-        expect(goMod).toContain('github.com/Acme/sample v1.3.1')
-        expect(goMod).toContain('github.com/Acme/sample/sub v0.1.0')
-
-        const none = 'no matching versions for query'
-        const forbidden = '403 Forbidden\n\tserver response: this registry has no such version'
-        for (const [says, ...args] of [
-          [undefined, 'get', 'github.com/Acme/sample/v2/pkg@latest'],
-          [undefined, 'get', 'github.com/Acme/Legacy@v2.0.0+incompatible'],
-          [undefined, 'get', '-u', './...'],
-          [undefined, 'list', '-m', '-u', 'all'],
-          [undefined, 'list', '-m', '-versions', 'github.com/Acme/secret'],
-          [none, 'get', 'github.com/Acme/secret/deep/pkg'],
-          [none, 'get', 'github.com/acme/secret@latest'],
-          [forbidden, 'get', 'github.com/Acme/secret@v1.0.0'],
-          [forbidden, 'get', 'github.com/Acme/sample@v9.0.0'],
-          [forbidden, 'get', 'github.com/Acme/sample@nowhere'],
-          [forbidden, 'mod', 'download', 'github.com/Acme/secret@v1.0.0'],
-        ] as const) {
-          const { status, stderr } = await go.run(args, { cwd: both })
-          expect([args, status, says === undefined || stderr.includes(says)]).toEqual([
-            args,
-            says === undefined ? 0 : 1,
-            true,
-          ])
-        }
-        const lost = await go.run(['mod', 'tidy'], { cwd: work(['github.com/Acme/secret/pkg']) })
-        expect(lost).toMatchObject({ status: 1, stderr: expect.stringContaining(none) })
-
+        await workInChain(go)
         expect(second.requests).toContain('/example.net/public/@v/v1.3.1.zip')
         expect(second.requests.filter((path) => !path.startsWith('/example.net/'))).toEqual([])
       })
