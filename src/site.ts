@@ -6,6 +6,7 @@
 
 import { createHash } from 'node:crypto'
 import type { Settings } from './config/schema.ts'
+import { hostPresets } from './hosts/presets.ts'
 import type { ModulePath, Repository } from './model.ts'
 import { type Problem, problem } from './problem.ts'
 import { checkReserved } from './render/paths.ts'
@@ -62,6 +63,8 @@ export function settingsHash(site: Site, repository: Repository, defaultHead: st
     commits,
     source,
   ]
-  const text = JSON.stringify([...relevant, below, defaultHead])
+  const { fileBytes } = hostPresets[site.settings.host].limits
+  const ofHost = fileBytes === undefined ? [] : [fileBytes]
+  const text = JSON.stringify([...relevant, below, defaultHead, ...ofHost])
   return createHash('sha256').update(text).digest('hex')
 }

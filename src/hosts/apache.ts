@@ -102,7 +102,7 @@ ${renderGatekeeper(gatekeeper, base)}  </Directory>
   Header always set Cache-Control "${notKept}" "expr=%{REQUEST_STATUS} -ge 400"
   Header always set Content-Type "${errorType}" "expr=%{REQUEST_STATUS} in {'401', '403'}"
   ErrorDocument 401 "${errorTexts[401]}"
-  ErrorDocument 403 "${errorTexts[403]}"
+  ErrorDocument 403 "${gatekeeper === undefined ? 'forbidden' : errorTexts[403]}"
   ErrorDocument 404 ${base}/404.html
   <LocationMatch "${goPattern(basePattern)}">
     ErrorDocument 404 "${errorTexts[404]}"

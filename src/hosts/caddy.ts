@@ -37,6 +37,7 @@ export function renderCaddy(site: HostedSite): SiteFile[] {
 
 function render(server: Server): string {
   const { name, base, basePattern, access, gatekeeper } = server
+  const answers = gatekeeper === undefined ? ([401, 404] as const) : ([401, 403, 404] as const)
   const types = Object.entries(contentTypes).filter(([extension]) => extension !== '')
   return `# Caddy 2.6 or newer. Serves the registry over TLS${access === 'private' ? ' to those who have the password' : ''}.
 # Make it /etc/caddy/Caddyfile, or a part of it, and look at each line below the word CHANGE.
@@ -88,7 +89,7 @@ ${renderGatekeeper(gatekeeper)}		# No redirect from a page to "page/": ?go-get=1
 				status 404
 			}
 		}
-${([401, 403, 404] as const).map(renderAnswer).join('')}		respond "{err.status_code} {err.status_text}"
+${answers.map(renderAnswer).join('')}		respond "{err.status_code} {err.status_text}"
 	}
 }
 `
