@@ -15,7 +15,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { renderHostFiles } from '../../src/hosts/files.ts'
 import { cacheControl, contentType } from '../../src/render/headers.ts'
 import { siteHandler } from '../../src/serve.ts'
-import { makeSecond, workInChain } from '../support/chain.ts'
+import { makeModule, makeSecond, workInChain } from '../support/chain.ts'
 import { createGo, type Go } from '../support/gorun.ts'
 import { errorAnswers, type Hosted, makeHosted } from '../support/hosted.ts'
 import { filesBelow } from '../support/site.ts'
@@ -79,6 +79,8 @@ async function startSecond(): Promise<typeof second> {
 
 /** What the servers are given, but for the host's name as modpress has it. */
 const siteOf = { url: 'https://go.example.com', prefix: 'go.example.com', prefixes: ['github.com/Acme'] }
+
+const documented = readFileSync(new URL('../../docs/hosting.md', import.meta.url), 'utf8')
 
 function webSite(
   name: (typeof webServerNames)[number],
@@ -268,13 +270,10 @@ describe.for(webServerNames)('%s', (name) => {
         const [machine, secret] = of()
         second.requests.length = 0
         const go = await openGo(`${server.url},http://127.0.0.1:${second.port}`, machine, secret)
-        const { status, stderr } = await go.run(['list', '-m', 'github.com/Acme/sample@v1.0.0'])
-        const address = `${server.url}/github.com/%21acme/sample/@v/v1.0.0.info`
+        const { status, stderr } = await go.run(['list', '-m', '-versions', 'github.com/acme/billing'])
         expect(status).toBe(1)
-        expect(stderr).toContain(
-          `reading ${address}: 401 Unauthorized\n\tserver response: this registry asks`,
-        )
-        expect(stderr).toContain('asks for a user and a password')
+        expect(stderr).toContain('/@v/list: 401 Unauthorized\n\tserver response: this registry asks')
+        expect(documented).toContain(stderr.replaceAll(server.url, siteOf.url))
         expect(second.requests).toEqual([])
       })
 
@@ -282,6 +281,10 @@ describe.for(webServerNames)('%s', (name) => {
         const go = await openGo(`${server.url},http://127.0.0.1:${second.port}`)
         second.requests.length = 0
         await workInChain(go)
+        for (const query of ['github.com/acme/secret/pkg', 'github.com/acme/billing@v9.0.0']) {
+          const { stderr } = await go.run(['get', query], { cwd: makeModule(go, []) })
+          expect(documented).toContain(stderr.replaceAll(server.url, siteOf.url))
+        }
         expect(second.requests).toContain('/example.net/public/@v/v1.3.1.zip')
         expect(second.requests.filter((path) => !path.startsWith('/example.net/'))).toEqual([])
       })

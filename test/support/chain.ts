@@ -52,7 +52,8 @@ export async function workInChain(go: Go): Promise<void> {
   expect(lost).toMatchObject({ status: 1, stderr: expect.stringContaining(none) })
 }
 
-function makeModule(go: Go, imports: readonly string[]): string {
+/** Makes a module in a directory of its own that imports packages. */
+export function makeModule(go: Go, imports: readonly string[]): string {
   const cwd = mkdtempSync(join(go.dir, 'module-'))
   writeFileSync(join(cwd, 'go.mod'), 'module example.org/work\n\ngo 1.24\n')
   const lines = imports.map((path) => `import _ "${path}"\n`)
