@@ -130,10 +130,10 @@ function renderGatekeeper(gatekeeper: Server['gatekeeper'], base: string): strin
     # Below the own prefixes no other proxy is asked: a list that is not there is empty, and all else is forbidden.
     RewriteEngine On
 ${isMissing}
-    RewriteCond "%{REQUEST_URI}" "${gatekeeper.lists}" [NC]
+    RewriteCond "%{REQUEST_URI}" "${gatekeeper.lists.join('|')}" [NC]
     RewriteRule "^" "${base}/${emptyFile}" [L]
 ${isMissing}
-    RewriteCond "%{REQUEST_URI}" "${gatekeeper.files}" [NC]
+    RewriteCond "%{REQUEST_URI}" "${gatekeeper.files.join('|')}" [NC]
     RewriteRule "^" "-" [F]
 `
 }

@@ -109,7 +109,7 @@ function renderGatekeeper(gatekeeper: Server['gatekeeper']): string {
   if (gatekeeper === undefined) return ''
   return `		# Below the own prefixes no other proxy is asked: a list that is not there is empty, and all else is forbidden.
 		@emptyList {
-			path_regexp (?i)${gatekeeper.lists}
+			path_regexp (?i)${gatekeeper.lists.join('|')}
 			not file {path}
 		}
 		handle @emptyList {
@@ -118,7 +118,7 @@ function renderGatekeeper(gatekeeper: Server['gatekeeper']): string {
 			respond "" 200
 		}
 		@forbidden {
-			path_regexp (?i)${gatekeeper.files}
+			path_regexp (?i)${gatekeeper.files.join('|')}
 			not file {path}
 		}
 		error @forbidden 403

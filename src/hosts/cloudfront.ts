@@ -25,7 +25,7 @@ import { groupsDirectory } from '../render/front.ts'
 import { contentType, mutableFor, notKept } from '../render/headers.ts'
 import { reservedNames } from '../render/paths.ts'
 import { distributionPolicy, jsonFile } from './bucket.ts'
-import type { GatekeeperPatterns } from './gatekeeper.ts'
+import type { Gatekeeper } from './gatekeeper.ts'
 import { describeServer, errorTexts, errorType, goPattern, type Server } from './server.ts'
 
 /** Returns the policy of the bucket, the distributions and their functions. */
@@ -40,7 +40,7 @@ export function renderCloudfront(site: HostedSite): SiteFile[] {
   if (gatekeeper === undefined) return files
   return [
     ...files,
-    jsonFile('gatekeeper-distribution.json', describeGatekeeper(server)),
+    jsonFile('gatekeeper-distribution.json', describeSecond(server)),
     { path: '-/host/gatekeeper.js', body: renderGatekeeperFunction(server, gatekeeper) },
   ]
 }
@@ -109,30 +109,36 @@ async function isReader(header) {
 }
 `
 
-function renderGatekeeperFunction(
-  { access, basePattern }: Server,
-  { lists, files }: GatekeeperPatterns,
-): string {
+function renderGatekeeperFunction({ access, base, basePattern }: Server, { prefixes }: Gatekeeper): string {
   return `// The viewer request of the second distribution, for the runtime cloudfront-js-2.0: it answers where the bucket of the
 // first one has no such file. Below the own prefixes no other proxy is asked: a list is empty, all else is forbidden.
-var lists = new RegExp(${JSON.stringify(lists)}, 'i')
-var files = new RegExp(${JSON.stringify(files)}, 'i')
-var forGo = new RegExp(${JSON.stringify(goPattern(basePattern))})
+var base = ${JSON.stringify(base)}
+var own = ${JSON.stringify(prefixes)}
 
 function handler(event) {
   var path = decode(event.request.uri)
   if (path === undefined) return answer(400, 'Bad Request', 'the path is malformed')
-  if (lists.test(path)) {
+  if (isOwn(path)) {
+    if (!/\\/@v\\/list$/.test(path)) return answer(403, 'Forbidden', ${JSON.stringify(errorTexts[403])})
     var list = answer(200, 'OK', '')
     list.headers['cache-control'] = { value: ${JSON.stringify(mutableFor(access))} }
     return list
   }
-  if (files.test(path)) return answer(403, 'Forbidden', ${JSON.stringify(errorTexts[403])})
   var missing = answer(404, 'Not Found', ${JSON.stringify(errorTexts[404])})
-  if (forGo.test(path)) return missing
+  if (new RegExp(${JSON.stringify(goPattern(basePattern))}).test(path)) return missing
   missing.headers['content-type'] = { value: ${JSON.stringify(contentType('404.html'))} }
   missing.body.data = '<!doctype html><title>Not found</title><p>Not found.\\n'
   return missing
+}
+
+// Tells whether a path is a file of versions below an own prefix, in any letter case: go writes "A" as "!a".
+function isOwn(path) {
+  var at = path.indexOf('/@v/')
+  if (at < 0 || path.indexOf(base + '/') !== 0) return false
+  var module = path.slice(base.length + 1, at).replace(/!/g, '').toLowerCase() + '/'
+  return own.some(function (prefix) {
+    return module.indexOf(prefix + '/') === 0
+  })
 }
 
 ${decodeFunction}
@@ -205,7 +211,7 @@ function describeDistribution({ name, base, gatekeeper }: Server): Record<string
   }
 }
 
-function describeGatekeeper({ name }: Server): Record<string, unknown> {
+function describeSecond({ name }: Server): Record<string, unknown> {
   // Its function answers everything: the origin is never asked.
   const origin = {
     Id: 'none',

@@ -21,27 +21,34 @@
 
 import type { HostedSite } from '../model.ts'
 
-/** Regular expressions, as all hosts read them if they do not mind letter case, for decoded paths of addresses. */
-export interface GatekeeperPatterns {
-  /** Lists of modules below the own prefixes. */
-  readonly lists: string
-  /** All files of versions there, the lists among them. */
-  readonly files: string
+/** What a gatekeeper answers for, in regular expressions for decoded paths of addresses that do not mind letter case. */
+export interface Gatekeeper {
+  /** In lower case. */
+  readonly prefixes: readonly string[]
+  /** For each prefix, the lists of modules below it. */
+  readonly lists: readonly string[]
+  /** For each prefix, all files of versions below it, the lists among them. */
+  readonly files: readonly string[]
 }
 
-/** Returns which paths the gatekeeper answers for; undefined where there is none, or nothing is the site's own. */
-export function gatekeeperPatterns(
+/** Returns what the gatekeeper answers for; undefined where there is none, or nothing is the site's own. */
+export function describeGatekeeper(
   { gatekeeper, prefixes }: Pick<HostedSite, 'gatekeeper' | 'prefixes'>,
   base: string,
-): GatekeeperPatterns | undefined {
+): Gatekeeper | undefined {
   if (!gatekeeper || prefixes.length === 0) return undefined
-  const module = `^${base}/(?:${prefixes.map(inAnyCase).join('|')})(?:/[^@]*)?`
-  return { lists: `${module}/@v/list$`, files: `${module}/@v/` }
+  const lowered = [...new Set(prefixes.map((prefix) => prefix.toLowerCase()))]
+  const modules = lowered.map((prefix) => `^${base}/${inAnyCase(prefix)}(?:/[^@]*)?`)
+  return {
+    prefixes: lowered,
+    lists: modules.map((module) => `${module}/@v/list$`),
+    files: modules.map((module) => `${module}/@v/`),
+  }
 }
 
 /** Module paths have letters, digits and "-._~/". */
 function inAnyCase(prefix: string): string {
-  return escapePattern(prefix.toLowerCase()).replaceAll(/[a-z]/g, '!?$&')
+  return escapePattern(prefix).replaceAll(/[a-z]/g, '!?$&')
 }
 
 /** Returns a regular expression for a text itself. */

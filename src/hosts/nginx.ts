@@ -42,7 +42,7 @@ map $uri $modpress_cache {
   "~${immutablePattern(basePattern)}" "${immutableFor(access)}";
   default "${mutableFor(access)}";
 }
-
+${renderMissing(gatekeeper)}
 server {
   listen 443 ssl;
   # CHANGE: the name that readers know the server by
@@ -66,7 +66,7 @@ ${Object.entries(contentTypes)
 
   error_page 404 ${base}/404.html;
   location ~ "${privatePattern(basePattern)}" { return 404; }
-${renderGatekeeper(gatekeeper)}
+
   # Go shows the text of an error only where it is plain text.
   location ~ "/@latest$" {
     types { }
@@ -83,10 +83,10 @@ ${renderGatekeeper(gatekeeper)}
     default_type "${contentType('sumdb/x/latest')}";
     try_files $uri @missing;
   }
-  location ~ "${goPattern(basePattern)}" { try_files $uri @missing; }
+  location ~ "${goPattern(basePattern)}" { try_files $uri ${gatekeeper === undefined ? '@missing' : '$modpress_missing'}; }
   # No redirect from a page to "page/": ?go-get=1 is answered at once.
   location / { try_files $uri $uri/index.html =404; }
-${renderAnswer('@missing', 404)}}
+${renderAnswer('@missing', 404)}${renderGatekeeper(gatekeeper)}}
 `
 }
 
@@ -100,13 +100,20 @@ function renderAuth(access: Server['access']): string {
 ${renderAnswer('@unauthorized', 401)}`
 }
 
-function renderGatekeeper(gatekeeper: Server['gatekeeper']): string {
+/** A line for each prefix: nginx takes none of more than 4 KB. */
+function renderMissing(gatekeeper: Server['gatekeeper']): string {
   if (gatekeeper === undefined) return ''
   return `
-  # Below the own prefixes no other proxy is asked: a list that is not there is empty, and all else is forbidden.
-  location ~* "${gatekeeper.lists}" { try_files $uri @empty; }
-  location ~* "${gatekeeper.files}" { try_files $uri @forbidden; }
-  location @empty { types { } return 200 ""; }
+# Below the own prefixes no other proxy is asked: a list that is not there is empty, and all else is forbidden.
+map $uri $modpress_missing {
+${gatekeeper.lists.map((pattern) => `  "~*${pattern}" @empty;\n`).join('')}${gatekeeper.files.map((pattern) => `  "~*${pattern}" @forbidden;\n`).join('')}  default @missing;
+}
+`
+}
+
+function renderGatekeeper(gatekeeper: Server['gatekeeper']): string {
+  if (gatekeeper === undefined) return ''
+  return `  location @empty { types { } return 200 ""; }
 ${renderAnswer('@forbidden', 403)}`
 }
 

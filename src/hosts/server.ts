@@ -10,7 +10,7 @@
 
 import type { HostedSite } from '../model.ts'
 import { plainText } from '../render/headers.ts'
-import { escapePattern, type GatekeeperPatterns, gatekeeperPatterns } from './gatekeeper.ts'
+import { describeGatekeeper, escapePattern, type Gatekeeper } from './gatekeeper.ts'
 
 export interface Server {
   /** The name that readers know it by. */
@@ -19,7 +19,7 @@ export interface Server {
   readonly base: string
   readonly basePattern: string
   readonly access: HostedSite['access']
-  readonly gatekeeper: GatekeeperPatterns | undefined
+  readonly gatekeeper: Gatekeeper | undefined
 }
 
 /** Returns what a server has to know of a site. */
@@ -32,7 +32,7 @@ export function describeServer(site: HostedSite): Server {
     base,
     basePattern,
     access: site.access,
-    gatekeeper: gatekeeperPatterns(site, basePattern),
+    gatekeeper: describeGatekeeper(site, basePattern),
   }
 }
 

@@ -4,6 +4,7 @@
  * alone and in a chain in which nothing private gets further.
  */
 
+import { execFileSync } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import type { RequestListener } from 'node:http'
 import { tmpdir } from 'node:os'
@@ -153,6 +154,20 @@ describe.skipIf(missingParts('git', 'go', 'openssl') !== undefined)('CloudFront'
   test('without its key value store nobody gets in', async () => {
     const run = loadFunction(filesFor()['viewer-request.js'] ?? '')
     await expect(run({ method: 'GET', uri: '/', headers: good })).rejects.toThrow('no key value store')
+  })
+
+  test('the key of a reader is what the command beside the function makes', () => {
+    const [, command = ''] = /^\/\/ {3}(printf .*)$/m.exec(filesFor()['viewer-request.js'] ?? '') ?? []
+    const made = execFileSync('sh', ['-c', command.replace('USER:PASSWORD', 'reader:correct horse')])
+    expect(made.toString().trim()).toBe(keyOfUser('reader', 'correct horse'))
+    expect(readFileSync(new URL('../../docs/hosting.md', import.meta.url), 'utf8')).toContain(
+      command.replace("'USER:PASSWORD'", '"reader:$password"'),
+    )
+  })
+
+  test('two hundred prefixes fit into a function', () => {
+    const prefixes = Array.from({ length: 200 }, (_, each) => `github.com/organisation-${each}`)
+    expect(() => loadFunction(filesFor({ prefixes })['gatekeeper.js'] ?? '')).not.toThrow()
   })
 
   test('descriptions count what they list, as CloudFront demands, and name only what is there', () => {

@@ -127,6 +127,13 @@ describe.for(webServerNames)('%s', (name) => {
       expect(checkWebServer(name, webSite(name, `${name}-check`, variant, '/go.d/x+y'))).toBe('')
     })
 
+    test('takes three hundred prefixes', () => {
+      const prefixes = Array.from({ length: 300 }, (_, each) => `github.com/organisation-number-${each}`)
+      const [file] = renderHostFiles({ ...siteOf, prefixes, host: name, access: 'private', gatekeeper: true })
+      const site = { ...webSite(name, `${name}-many`), configuration: String(file?.body) }
+      expect(checkWebServer(name, site)).toBe('')
+    })
+
     test('serves every file with the type and the lifetime of the table', async () => {
       const files = filesBelow(hosted.site).filter((path) => !path.startsWith('-/tmp/'))
       expect(files.length).toBeGreaterThan(60)

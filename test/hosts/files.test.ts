@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { hostDirectory, hostTopFiles, renderHostFiles } from '../../src/hosts/files.ts'
-import { gatekeeperPatterns } from '../../src/hosts/gatekeeper.ts'
+import { describeGatekeeper } from '../../src/hosts/gatekeeper.ts'
 import { hostPresets } from '../../src/hosts/presets.ts'
 import { type HostName, hostNames, type ModulePath } from '../../src/model.ts'
 import { escapePath } from '../../src/module/escape.ts'
@@ -146,11 +146,9 @@ describe('_headers', () => {
 })
 
 describe('the gatekeeper', () => {
-  const patterns = gatekeeperPatterns(
-    { gatekeeper: true, prefixes: ['github.com/Acme', 'go.example.com'] },
-    '',
-  )
-  const isOwn = (path: string) => new RegExp(patterns?.files ?? '', 'i').test(path)
+  const prefixes = ['github.com/Acme', 'go.example.com']
+  const gatekeeper = describeGatekeeper({ gatekeeper: true, prefixes }, '')
+  const isOwn = (path: string) => gatekeeper?.files.some((each) => new RegExp(each, 'i').test(path)) === true
 
   test.for([
     ['/github.com/!acme/x/@v/v1.0.0.info', true],
@@ -184,8 +182,8 @@ describe('the gatekeeper', () => {
   })
 
   test('is none where nothing is the own of the site, or nobody wants it', () => {
-    expect(gatekeeperPatterns({ gatekeeper: true, prefixes: [] }, '')).toBeUndefined()
-    expect(gatekeeperPatterns({ gatekeeper: false, prefixes: ['example.com'] }, '')).toBeUndefined()
+    expect(describeGatekeeper({ gatekeeper: true, prefixes: [] }, '')).toBeUndefined()
+    expect(describeGatekeeper({ gatekeeper: false, prefixes: ['example.com'] }, '')).toBeUndefined()
   })
 
   test.for(hostNames.filter((host) => hostPresets[host].gatekeeper === 'possible'))(
