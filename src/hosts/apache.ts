@@ -42,7 +42,7 @@ export function renderApache(site: HostedSite): SiteFile[] {
 }
 
 function render(server: Server): string {
-  const { name, base, basePattern, access, gatekeeper } = server
+  const { name, port, base, basePattern, access, gatekeeper } = server
   const types = Object.entries(contentTypes).filter(([extension]) => extension !== '')
   const isKept = "\"expr=%{REQUEST_STATUS} in {'200', '206', '304'}\""
   return `# Apache 2.4. Serves the registry over TLS${access === 'private' ? ' to those who have the password' : ''}.
@@ -52,7 +52,7 @@ function render(server: Server): string {
 # CHANGE: ${describeRoot(server)}
 Define MODPRESS_ROOT /srv/modpress
 
-<VirtualHost *:443>
+${port === 443 ? '' : `Listen ${port} https\n`}<VirtualHost *:${port}>
   # CHANGE: the name that readers know the server by
   ServerName ${name}
   # CHANGE: its certificate, with what leads to its authority, and the key

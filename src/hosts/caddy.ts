@@ -36,14 +36,14 @@ export function renderCaddy(site: HostedSite): SiteFile[] {
 }
 
 function render(server: Server): string {
-  const { name, base, basePattern, access, gatekeeper } = server
+  const { name, port, base, basePattern, access, gatekeeper } = server
   const answers = gatekeeper === undefined ? ([401, 404] as const) : ([401, 403, 404] as const)
   const types = Object.entries(contentTypes).filter(([extension]) => extension !== '')
   return `# Caddy 2.6 or newer. Serves the registry over TLS${access === 'private' ? ' to those who have the password' : ''}.
 # Make it /etc/caddy/Caddyfile, or a part of it, and look at each line below the word CHANGE.
 
 # CHANGE: the name that readers know the server by
-https://${name} {
+https://${name}${port === 443 ? '' : `:${port}`} {
 	# CHANGE: ${describeRoot(server)}
 	root * /srv/modpress
 	# CHANGE: a certificate of your own; without this line Caddy gets one by itself

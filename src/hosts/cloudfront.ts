@@ -40,7 +40,7 @@ export function renderCloudfront(site: HostedSite): SiteFile[] {
   if (gatekeeper === undefined) return files
   return [
     ...files,
-    jsonFile('gatekeeper-distribution.json', describeSecond(server)),
+    jsonFile('gatekeeper-distribution.json', describeSecond()),
     { path: '-/host/gatekeeper.js', body: renderGatekeeperFunction(server, gatekeeper) },
   ]
 }
@@ -168,14 +168,15 @@ function answer(status, name, text) {
 /** The policy "CachingOptimized", the same in all accounts: the lifetime is that of the object. */
 const cachePolicy = '658327ea-f89d-4fab-a63d-7e88639e58f6'
 
+const bucketOrigin = {
+  Id: 'bucket',
+  DomainName: 'BUCKET.s3.REGION.amazonaws.com',
+  OriginPath: '',
+  S3OriginConfig: { OriginAccessIdentity: '' },
+}
+
 function describeDistribution({ name, base, gatekeeper }: Server): Record<string, unknown> {
-  const bucketOrigin = {
-    Id: 'bucket',
-    DomainName: 'BUCKET.s3.REGION.amazonaws.com',
-    OriginPath: '',
-    S3OriginConfig: { OriginAccessIdentity: '' },
-    OriginAccessControlId: 'ORIGIN-ACCESS-CONTROL',
-  }
+  const openOrigin = { ...bucketOrigin, OriginAccessControlId: 'ORIGIN-ACCESS-CONTROL' }
   const gatekeeperOrigin = {
     Id: 'gatekeeper',
     DomainName: 'GATEKEEPER.cloudfront.net',
@@ -196,7 +197,7 @@ function describeDistribution({ name, base, gatekeeper }: Server): Record<string
   return {
     ...distributionOf('modpress', 'Go modules'),
     Aliases: listOf(name),
-    Origins: hasGatekeeper ? listOf<unknown>(bucketOrigin, gatekeeperOrigin) : listOf(bucketOrigin),
+    Origins: hasGatekeeper ? listOf<unknown>(openOrigin, gatekeeperOrigin) : listOf(openOrigin),
     ...(hasGatekeeper ? { OriginGroups: listOf(group) } : {}),
     DefaultCacheBehavior: behaviorOf(hasGatekeeper ? group.Id : bucketOrigin.Id),
     // Errors are not kept. Without a gatekeeper they are the page 404.html, for go as well as for people.
@@ -211,18 +212,12 @@ function describeDistribution({ name, base, gatekeeper }: Server): Record<string
   }
 }
 
-function describeSecond({ name }: Server): Record<string, unknown> {
-  // Its function answers everything: the origin is never asked.
-  const origin = {
-    Id: 'none',
-    DomainName: name,
-    OriginPath: '',
-    CustomOriginConfig: { HTTPPort: 80, HTTPSPort: 443, OriginProtocolPolicy: 'https-only' },
-  }
+function describeSecond(): Record<string, unknown> {
+  // Its function answers everything: the origin, which is closed to it, is never asked.
   return {
     ...distributionOf('modpress-gatekeeper', 'What the Go modules do not have'),
-    Origins: listOf(origin),
-    DefaultCacheBehavior: behaviorOf(origin.Id),
+    Origins: listOf(bucketOrigin),
+    DefaultCacheBehavior: behaviorOf(bucketOrigin.Id),
   }
 }
 

@@ -14,25 +14,41 @@
  */
 
 import type { HostedSite, SiteFile } from '../model.ts'
-import { cacheControl, contentType, contentTypes } from '../render/headers.ts'
+import { cacheControl, contentType, contentTypes, mutableFor } from '../render/headers.ts'
+
+/** How a host reads the file. */
+interface Dialect {
+  /** What stands for any text without a "/". */
+  readonly anything: string
+  readonly setType: (type: string) => readonly string[]
+  /** Returns the lifetime of a file by its path in the site. */
+  readonly lifetime: (path: string) => string
+}
 
 /** Returns `_headers` for Cloudflare Pages: one "*" a rule, and a name behind ":" for what has no "/". */
 export function renderCloudflare({ access }: HostedSite): SiteFile[] {
-  return renderHeaders(access, ':name', (type) => ['! Content-Type', `Content-Type: ${type}`])
+  return renderHeaders({
+    anything: ':name',
+    setType: (type) => ['! Content-Type', `Content-Type: ${type}`],
+    lifetime: (path) => cacheControl(path, access),
+  })
 }
 
-/** Returns `_headers` for Netlify: a name behind ":" would be a whole element of the path. */
+/**
+ * Returns `_headers` for Netlify, where a name behind ":" is a whole element of the path. It does not say whether a
+ * missing file gets these headers, too, so that nothing has a lifetime that would be wrong for that.
+ */
 export function renderNetlify({ access }: HostedSite): SiteFile[] {
-  return renderHeaders(access, '*', (type) => [`Content-Type: ${type}`])
+  return renderHeaders({
+    anything: '*',
+    setType: (type) => [`Content-Type: ${type}`],
+    lifetime: () => mutableFor(access),
+  })
 }
 
-function renderHeaders(
-  access: HostedSite['access'],
-  anything: string,
-  setType: (type: string) => readonly string[],
-): SiteFile[] {
+function renderHeaders({ anything, setType, lifetime }: Dialect): SiteFile[] {
   const ruleFor = (rule: string, example: string) =>
-    formatRule(rule, [...setType(contentType(example)), `Cache-Control: ${cacheControl(example, access)}`])
+    formatRule(rule, [...setType(contentType(example)), `Cache-Control: ${lifetime(example)}`])
   const ofSite = Object.entries(contentTypes).filter(([extension]) => extension !== '')
   const body = [
     '# Types and lifetimes of the files that go reads, and types of those that hosts do not know.\n',

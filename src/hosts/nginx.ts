@@ -34,7 +34,7 @@ export function renderNginx(site: HostedSite): SiteFile[] {
 }
 
 function render(server: Server): string {
-  const { name, base, basePattern, access, gatekeeper } = server
+  const { name, port, base, basePattern, access, gatekeeper } = server
   return `# nginx 1.18 or newer. Serves the registry over TLS${access === 'private' ? ' to those who have the password' : ''}.
 # Copy it to /etc/nginx/conf.d/modpress.conf, and look at each line below the word CHANGE.
 
@@ -44,7 +44,7 @@ map $uri $modpress_cache {
 }
 ${renderMissing(gatekeeper)}
 server {
-  listen 443 ssl;
+  listen ${port} ssl;
   # CHANGE: the name that readers know the server by
   server_name ${name};
   # CHANGE: its certificate, with what leads to its authority, and the key

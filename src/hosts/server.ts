@@ -15,6 +15,7 @@ import { describeGatekeeper, escapePattern, type Gatekeeper } from './gatekeeper
 export interface Server {
   /** The name that readers know it by. */
   readonly name: string
+  readonly port: number
   /** What the paths of all addresses begin with, "" or such as "/go"; and as a regular expression. */
   readonly base: string
   readonly basePattern: string
@@ -24,11 +25,12 @@ export interface Server {
 
 /** Returns what a server has to know of a site. */
 export function describeServer(site: HostedSite): Server {
-  const { hostname, pathname } = new URL(site.url ?? 'https://go.example.com')
+  const { hostname, port, pathname } = new URL(site.url ?? 'https://go.example.com')
   const base = pathname.replace(/\/$/, '')
   const basePattern = escapePattern(base)
   return {
     name: hostname,
+    port: Number(port) || 443,
     base,
     basePattern,
     access: site.access,

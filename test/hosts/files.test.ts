@@ -65,6 +65,18 @@ test('without an address there is a name to be changed', () => {
   expect(filesOf('nginx', { url: undefined })['-/host/nginx.conf']).toContain('server_name go.example.com;')
 })
 
+test('a port of its own is the one that is listened on', () => {
+  const url = 'https://go.example.com:8443'
+  const texts = (['nginx', 'caddy', 'apache'] as const).map(
+    (host) => Object.values(filesOf(host, { url }))[0],
+  )
+  expect(texts).toEqual([
+    expect.stringContaining('  listen 8443 ssl;'),
+    expect.stringContaining('\nhttps://go.example.com:8443 {'),
+    expect.stringContaining('\nListen 8443 https\n<VirtualHost *:8443>'),
+  ])
+})
+
 test('a site that goes to another host loses the files of the one before', async () => {
   const stage = makeStage(makeDirectory())
   const has = (path: string) => existsSync(join(stage.site, path))
@@ -122,7 +134,7 @@ describe('_headers', () => {
     ]) {
       const names = headersOf(path).filter((each) => !each.startsWith('!'))
       expect(names.sort()).toEqual([
-        `Cache-Control: ${cacheControl(path, 'public')}`,
+        `Cache-Control: ${host === 'netlify' ? 'public, max-age=60' : cacheControl(path, 'public')}`,
         `Content-Type: ${contentType(path)}`,
         'X-Content-Type-Options: nosniff',
       ])

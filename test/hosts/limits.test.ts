@@ -5,7 +5,7 @@ import { plan } from '../../src/build.ts'
 import { loadSettings } from '../../src/config/load.ts'
 import { addVersions, checkSiteSize, checkZipSize, hasLimits, noSize } from '../../src/hosts/limits.ts'
 import { checkGrowth, checkSite } from '../../src/measure.ts'
-import { hostNames } from '../../src/model.ts'
+import { hostNames, type PublishedVersion } from '../../src/model.ts'
 import { publish } from '../../src/publish.ts'
 import { makeDirectory } from '../support/repo.ts'
 import { makeStage, noise, type Stage } from '../support/scenarios.ts'
@@ -53,6 +53,16 @@ test('what a plan says is the least', () => {
   expect(size).toEqual({ files: 20_002, entries: 20_015, bytes: 18, tooLarge: [] })
   const [problem] = checkSiteSize('cloudflare', size, 'then')
   expect(problem?.message).toBe('The site would have at least 20002 files; Cloudflare Pages takes 20000.')
+})
+
+test('of what is live a plan counts the versions alone', () => {
+  const version = { size: 600_000_000 } as PublishedVersion
+  const messages = (count: number) =>
+    checkGrowth('github-pages', undefined, Array<PublishedVersion>(count).fill(version)).map(
+      (each) => each.message,
+    )
+  expect(messages(1)).toEqual([])
+  expect(messages(2)).toEqual(['The site would have at least 1144.4 MiB; GitHub Pages takes 953.7 MiB.'])
 })
 
 test('what is not deployed is not counted', () => {

@@ -59,8 +59,8 @@ export function partsOf(name: WebServerName): readonly PartName[] {
   return name === 'apache' ? ['apache2', 'openssl'] : [name, 'openssl']
 }
 
-/** Starts a server, and waits until it answers. */
-export async function startWebServer(name: WebServerName, site: WebSite): Promise<WebServer> {
+/** Starts a server, and waits until it answers. Another may have taken the port meanwhile: then it is tried again. */
+export async function startWebServer(name: WebServerName, site: WebSite, tries = 5): Promise<WebServer> {
   const port = await findPort()
   const { run } = prepare(name, site, port)
   const [file = '', ...args] = run
@@ -71,8 +71,10 @@ export async function startWebServer(name: WebServerName, site: WebSite): Promis
   const url = `https://localhost:${port}`
   const ca = readFileSync(site.certificateFile)
   while ((await ask(`${url}/`, { ca }).catch(() => undefined)) === undefined) {
-    if (child.exitCode !== null)
+    if (child.exitCode !== null) {
+      if (tries > 1) return startWebServer(name, site, tries - 1)
       throw new Error(`${name} ended with ${child.exitCode}:\n${Buffer.concat(output)}`)
+    }
     await setTimeout(50)
   }
   return { url, host: `localhost:${port}`, close: () => stop(child) }
