@@ -89,7 +89,7 @@ async function respond(root: string, request: IncomingMessage, response: ServerR
   }
   const file = await findFile(root, path)
   if (file !== undefined)
-    await sendFile(request, response, file, { status: 200, access: await readAccess(root) })
+    await sendFile(request, response, file, 200, cacheControl(file.path, await readAccess(root)))
   else await sendMissing(root, request, response, path)
 }
 
@@ -132,22 +132,18 @@ async function findFile(root: string, path: string): Promise<FoundFile | undefin
   }
 }
 
-type Access = 'public' | 'private'
-
 async function sendFile(
   request: IncomingMessage,
   response: ServerResponse,
   { path, file }: FoundFile,
-  {
-    status,
-    access,
-  }: { readonly status: 200; readonly access: Access } | { readonly status: 404; readonly access?: never },
+  status: 200 | 404,
+  lifetime: string,
 ): Promise<void> {
   const handle = await open(file)
   try {
     const { size, mtimeMs } = await handle.stat()
     const tag = `"${size.toString(36)}-${Math.round(mtimeMs * 1000).toString(36)}"`
-    response.setHeader('Cache-Control', status === 200 ? cacheControl(path, access) : notKept)
+    response.setHeader('Cache-Control', lifetime)
     response.setHeader('X-Content-Type-Options', 'nosniff')
     if (status === 200) response.setHeader('ETag', tag)
     if (status === 200 && hasTag(request.headers['if-none-match'], tag)) {
@@ -171,7 +167,7 @@ async function sendMissing(
   const isForGo = path.includes('/@v/') || path.endsWith('/@latest')
   const page = isForGo ? undefined : await findFile(root, '404.html')
   if (page === undefined) sendText(request, response, 404, `not found: ${path}`)
-  else await sendFile(request, response, page, { status: 404 })
+  else await sendFile(request, response, page, 404, notKept)
 }
 
 function sendText(request: IncomingMessage, response: ServerResponse, status: number, text: string): void {
@@ -186,7 +182,7 @@ function sendText(request: IncomingMessage, response: ServerResponse, status: nu
 }
 
 /** Returns who may read the site, as it says itself. */
-async function readAccess(root: string): Promise<Access> {
+async function readAccess(root: string): Promise<'public' | 'private'> {
   const body = await readFile(join(root, '-/site.json')).catch(() => undefined)
   return (body && parseSiteFacts(body)?.access) ?? 'private'
 }
