@@ -238,7 +238,13 @@ async function copying(
   const press = async (survey: Survey): Promise<Pressed> => {
     const known = bySurvey.get(survey)
     if (known === undefined) throw new Error(`${survey.repository.root} is not in ${dir}.`)
-    return copyVersions(from, store, { ...known, ...(await recover(store, site, known)) }, options)
+    return copyVersions(
+      from,
+      store,
+      { ...known, ...(await recover(store, site, known)) },
+      settings.host,
+      options,
+    )
   }
   return { site, surveys, press, end: () => {} }
 }

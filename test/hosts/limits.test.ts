@@ -139,6 +139,12 @@ describe('a version that is too large for its host', () => {
     const target = join(stage.dir, 'target')
     const published = await publish(await settingsOf(stage), [target], { env: {} })
     expect(said(published)).toEqual([[...refused, false]])
+    const copied = await publish(await settingsOf(stage), [join(stage.dir, 'copy')], {
+      env: {},
+      from: stage.site,
+    })
+    expect(said(copied)).toEqual([[...refused, false]])
+    expect(copied.counts).toMatchObject({ added: 2, refused: 1 })
   })
 
   test('what the site has too much of can be accepted by the name of the site', async () => {
