@@ -27,6 +27,8 @@ import type { FlowOptions } from './events.ts'
 import { type Candidate, isInPart, locateRepositories, matchRepositories } from './git/discover.ts'
 import type { Listed } from './listed.ts'
 import type { LiveOptions, LiveSite } from './live.ts'
+import { checkGrowth, checkSite } from './measure.ts'
+import type { PublishedVersion } from './model.ts'
 import { FatalError, problem } from './problem.ts'
 import { type FailOn, type Report, Reporter } from './report.ts'
 import { findRoots } from './roots.ts'
@@ -71,6 +73,7 @@ async function buildOutput(settings: Settings, options: BuildOptions, live?: Liv
   const isIndexDone = index === 'leave' || (await isIndexed(run, surveys))
   if (isIndexDone && (await areCurrent(surveys, settings, acceptMoved))) {
     for (const survey of surveys) reporter.tell(survey.shard, survey.shard, [], survey)
+    reporter.notice(checkSite(settings.host, settings.output))
     return reporter.finish()
   }
 
@@ -78,6 +81,7 @@ async function buildOutput(settings: Settings, options: BuildOptions, live?: Liv
   const { pressed, damaged } = await renewSite(run, store, { ...options, acceptMoved, index })
   for (const each of pressed) reporter.tell(each.survey.shard, each.shard, each.added, each.survey)
   reporter.notice(damaged)
+  reporter.notice(checkSite(settings.host, settings.output))
   return reporter.finish()
 }
 
@@ -103,12 +107,19 @@ async function planOn(store: Store, settings: Settings, options: PlanOptions): P
   reporter.notice(run.notices ?? [])
   const { imagineTag, tryRepository } = await import('./renew.ts')
   const imagined = options.as && (await imagineTag(run.repositories, settings.git, options.as))
+  const planned: PublishedVersion[] = []
   for (const survey of await surveyAll(run, imagined)) {
     const isDone = imagined === undefined && (await isCurrent(survey, settings.git))
     const { shard, added } = isDone
       ? { shard: survey.shard, added: [] }
       : await tryRepository(run, survey, options)
     reporter.tell(survey.shard, shard, added, survey, imagined?.ref.name)
+    // What is live is not on this machine, but for its records.
+    planned.push(...(options.live === undefined ? added : shard.versions.values()))
+  }
+  if (imagined === undefined) {
+    const directory = options.live === undefined ? settings.output : undefined
+    reporter.notice(checkGrowth(settings.host, directory, planned))
   }
   return reporter.finish()
 }

@@ -11,6 +11,7 @@ import { eachOf } from './each.ts'
 import { isProblem } from './enumerate/locate.ts'
 import type { FlowOptions } from './events.ts'
 import { isInPart } from './git/discover.ts'
+import { checkZipSize } from './hosts/limits.ts'
 import { joinShards } from './join.ts'
 import { checkInfo, checkShard } from './live/check.ts'
 import {
@@ -22,7 +23,7 @@ import {
   type Shard,
   versionKey,
 } from './manifest.ts'
-import type { ModulePath, PublishedVersion, Repository, RepositoryMeta } from './model.ts'
+import type { HostName, ModulePath, PublishedVersion, Repository, RepositoryMeta } from './model.ts'
 import { goModH1 } from './module/dirhash.ts'
 import type { Pressed } from './press.ts'
 import { FatalError, type Problem, problem } from './problem.ts'
@@ -128,11 +129,12 @@ export async function describeRepository(from: Store, shard: Shard): Promise<Rep
   }
 }
 
-/** Creates the versions that the target lacks. Without an enumeration the target is as it should be. */
+/** Creates the versions that the target lacks and its host takes. Without an enumeration it is as it should be. */
 export async function copyVersions(
   from: DirectoryStore,
   store: Store,
   survey: CopySurvey,
+  host: HostName,
   options: FlowOptions,
 ): Promise<Pressed> {
   const { source, shard, repository } = survey
@@ -152,7 +154,9 @@ export async function copyVersions(
       message: keyOf(version),
     }
     options.onEvent?.({ type: 'progress', step: 'pack', ...place })
-    const outcome = await copyVersion(from, store, survey, version, options)
+    const named = { repository: repository.root, module: version.path, version: version.version }
+    const outcome =
+      checkZipSize(host, version.size, named) ?? (await copyVersion(from, store, survey, version, options))
     if (isProblem(outcome)) {
       taken.delete(keyOf(version))
       faults.push(outcome)

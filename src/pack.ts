@@ -11,6 +11,7 @@
  */
 
 import { inflateRawSync } from 'node:zlib'
+import type { ZipPiece } from './archive.ts'
 import { Blobs, type BlobsOptions } from './blobs.ts'
 import type { Blob } from './compress.ts'
 import { Room } from './each.ts'
@@ -37,6 +38,14 @@ export interface PackedVersion {
   readonly files: readonly ModuleFile[]
   /** The contents of the files, at the same places. */
   readonly blobs: readonly Blob[]
+}
+
+/** Yields the pieces of a version's zip. */
+export function* zipPieces({ prefix, files, blobs }: PackedVersion): Generator<ZipPiece> {
+  for (const [index, { path }] of files.entries()) {
+    const blob = blobs[index]
+    if (blob !== undefined) yield { name: prefix + path, ...blob }
+  }
 }
 
 /** An open repository, and what is remembered of it from version to version. */

@@ -7,6 +7,7 @@
  * `@latest` may then be another one. In the ordinary case one round is enough.
  */
 
+import { archiveSize } from './archive.ts'
 import { type BlobsOptions, recentVersions } from './blobs.ts'
 import { isRepairable } from './changes.ts'
 import { eachOf } from './each.ts'
@@ -18,6 +19,8 @@ import type { FlowOptions } from './events.ts'
 import { ObjectError, RepositoryError } from './git/object.ts'
 import { type WantedReader, withRepository } from './git/repository.ts'
 import type { Hands, HandsOptions } from './hands.ts'
+import { checkZipSize } from './hosts/limits.ts'
+import { hostPresets } from './hosts/presets.ts'
 import { failedRefs, type KnownFacts, readFacts, recordRefs } from './known.ts'
 import {
   distinctProblems,
@@ -27,9 +30,9 @@ import {
   type Shard,
   versionKey,
 } from './manifest.ts'
-import type { ModulePath, ModuleVersion, PublishedVersion, Repository } from './model.ts'
+import type { HostName, ModulePath, ModuleVersion, PublishedVersion, Repository } from './model.ts'
 import { matchesGlob } from './module/glob.ts'
-import { type Press, packVersion, takeRoom, withPress } from './pack.ts'
+import { type Press, packVersion, takeRoom, withPress, zipPieces } from './pack.ts'
 import { planRepository } from './plan.ts'
 import { type Problem, problem } from './problem.ts'
 import { describePublished } from './published.ts'
@@ -161,7 +164,7 @@ async function pressVersions(
       options.signal?.throwIfAborted()
       const key = versionKey(version.path, version.version)
       tell(key)
-      const outcome = await packAndWrite(press, sink, version, repository.root)
+      const outcome = await packAndWrite(press, sink, version, repository.root, site.settings.host)
       const before = shard.versions.get(key)
       if (isProblem(outcome)) {
         isAnyRefused = true
@@ -246,6 +249,8 @@ function startWork(survey: Survey, opened: OpenedSurvey, facts: KnownFacts): Wor
 function contextOf({ survey, versions, refusals }: Work, site: Site): EnumerationContext {
   const { repository, shard } = survey
   const before = new Map(shard.refusals.map((each) => [refusalKey(each), each]))
+  const isChanged = survey.settings !== shard.settings
+  const isOfHost = (found: Problem | undefined) => found?.code === 'host-file-too-large'
   return {
     ...siteContext(repository, shard, site),
     isPublished: (path, version) => {
@@ -256,8 +261,9 @@ function contextOf({ survey, versions, refusals }: Work, site: Site): Enumeratio
       if (shard.withdrawn.has(versionKey(path, version))) return true
       const key = refusalKey({ path, version, commit })
       const old = before.get(key)
-      // What was refused for a fault of the clone, or for want of git, may work by now.
-      if (old !== undefined && !isRepairable(old.problem)) refusals.set(key, old)
+      // What was refused for a fault of the clone, for want of git, or for another host, may work by now.
+      const isStanding = !isRepairable(old?.problem) && !(isOfHost(old?.problem) && isChanged)
+      if (old !== undefined && isStanding) refusals.set(key, old)
       return refusals.has(key)
     },
   }
@@ -334,11 +340,13 @@ async function packAndWrite(
   sink: VersionSink,
   version: ModuleVersion,
   root: ModulePath,
+  host: HostName,
 ): Promise<PublishedVersion | Problem> {
   const release = await takeRoom(press, version)
   try {
     const packed = await packVersion(press, version, root)
-    return isProblem(packed) ? packed : await sink.write(version, packed, root)
+    if (isProblem(packed)) return packed
+    return checkHost(host, version, packed, root) ?? (await sink.write(version, packed, root))
   } catch (error) {
     // A large blob is read while it is written.
     if (!(error instanceof ObjectError)) throw error
@@ -347,6 +355,18 @@ async function packAndWrite(
   } finally {
     release()
   }
+}
+
+/** Returns the problem of a version that the host would refuse. What is published already stays. */
+function checkHost(
+  host: HostName,
+  { path, version, ref }: ModuleVersion,
+  packed: PackedFiles,
+  repository: ModulePath,
+): Problem | undefined {
+  if (hostPresets[host].limits.fileBytes === undefined) return undefined
+  const place = { repository, module: path, version, ...(ref === undefined ? {} : { ref }) }
+  return checkZipSize(host, archiveSize(zipPieces(packed)), place)
 }
 
 function wantsDirectory(directories: Survey['repository']['directories'], dir: string): boolean {

@@ -74,6 +74,9 @@ export type ProblemCode =
   | 'tree-invalid'
   | 'zip-too-large'
   | 'license-too-large'
+  | 'host-file-too-large'
+  | 'host-too-many-files'
+  | 'host-site-too-large'
   | 'version-changed'
   | 'version-damaged'
   | 'shard-rebuilt'
@@ -367,6 +370,24 @@ const catalogue: Readonly<Record<ProblemCode, CatalogueEntry>> = {
     severity: 'warning',
     about: 'The LICENSE is larger than 16 MiB, the most that go takes.',
     hint: 'Shorten LICENSE and tag the next version.',
+  },
+
+  // The host
+  'host-file-too-large': {
+    severity: 'error',
+    about:
+      'A file is larger than the host takes: the zip of a version, which is not published then, or another file.',
+    hint: 'Move large files out of the module and tag the next version, or serve the site from another host.',
+  },
+  'host-too-many-files': {
+    severity: 'error',
+    about: 'The site has more files than the host takes, which would refuse all of it.',
+    hint: 'Serve the site from a bucket or a server of your own, or leave versions out with "versions". If your plan allows more, accept it.',
+  },
+  'host-site-too-large': {
+    severity: 'error',
+    about: 'The site is larger than the host takes, which would refuse all of it.',
+    hint: 'Serve the site from a bucket or a server of your own, or leave versions out with "versions". If your plan allows more, accept it.',
   },
 
   // The site

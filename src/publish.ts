@@ -23,6 +23,7 @@ import type { FlowOptions, ProblemEvent } from './events.ts'
 import { Hands } from './hands.ts'
 import { indexManifest, indexSite } from './index-site.ts'
 import { versionKey } from './manifest.ts'
+import { checkSite } from './measure.ts'
 import type { PublishedVersion } from './model.ts'
 import { hidePlacesIn } from './places.ts'
 import { type Pressed, pressRepository, shareMemory } from './press.ts'
@@ -32,7 +33,7 @@ import { type FailOn, type Report, Reporter } from './report.ts'
 import { findRoots } from './roots.ts'
 import { recordProblems, removeWithdrawn, type SettleOptions, settleShard } from './settle.ts'
 import type { Site } from './site.ts'
-import { openDirectoryStore } from './store/directory.ts'
+import { DirectoryStore, openDirectoryStore } from './store/directory.ts'
 import type { Store } from './store/store.ts'
 import { shownTarget } from './store/target.ts'
 import { type Survey, surveyAll } from './survey.ts'
@@ -162,6 +163,7 @@ export async function publishInto(
     reporter.notice(await indexSite(store, settings))
     await indexManifest(store)
   }
+  if (store instanceof DirectoryStore) reporter.notice(checkSite(settings.host, store.root))
   return reporter.finish()
 }
 
@@ -236,7 +238,13 @@ async function copying(
   const press = async (survey: Survey): Promise<Pressed> => {
     const known = bySurvey.get(survey)
     if (known === undefined) throw new Error(`${survey.repository.root} is not in ${dir}.`)
-    return copyVersions(from, store, { ...known, ...(await recover(store, site, known)) }, options)
+    return copyVersions(
+      from,
+      store,
+      { ...known, ...(await recover(store, site, known)) },
+      settings.host,
+      options,
+    )
   }
   return { site, surveys, press, end: () => {} }
 }

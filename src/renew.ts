@@ -14,6 +14,7 @@ import { isCurrent } from './current.ts'
 import { deriveRepository } from './derive.ts'
 import type { FlowOptions } from './events.ts'
 import { Hands } from './hands.ts'
+import { hasLimits } from './hosts/limits.ts'
 import { indexManifest, indexSite, isNamed } from './index-site.ts'
 import { formatShard, shardPath, versionKey } from './manifest.ts'
 import type { Repository } from './model.ts'
@@ -89,7 +90,11 @@ export async function tryRepository({ site }: Run, survey: Survey, options: Flow
   const { settings } = site
   const hands = new Hands(settings.jobs, shareMemory(settings.memory))
   try {
-    return await pressRepository(survey, site, planSink(), { ...options, reader: settings.git, hands })
+    return await pressRepository(survey, site, planSink(hasLimits(settings.host) ? 'measured' : 'unknown'), {
+      ...options,
+      reader: settings.git,
+      hands,
+    })
   } finally {
     hands.end()
   }

@@ -135,7 +135,8 @@ export class Reporter {
   }
 
   #problem(found: Problem, known: boolean): void {
-    const isAccepted = this.#settings.accept.some((each) => accepts(each, found))
+    const { accept, prefix } = this.#settings
+    const isAccepted = accept.some((each) => accepts(each, found, prefix))
     const event: ProblemEvent = {
       type: 'problem',
       ...found,
@@ -148,8 +149,9 @@ export class Reporter {
 }
 
 /** Tells whether an entry of `accept` is about the problem. */
-function accepts(entry: Acceptance, found: Problem): boolean {
-  if (entry.code !== found.code || entry.module !== (found.module ?? found.repository)) return false
+function accepts(entry: Acceptance, found: Problem, prefix: string | undefined): boolean {
+  const module = found.module ?? found.repository ?? prefix
+  if (entry.code !== found.code || entry.module !== module) return false
   return entry.version === nameOf(found)
 }
 

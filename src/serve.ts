@@ -19,7 +19,7 @@ import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { isLoopback } from './config/address.ts'
 import { FatalError, problem } from './problem.ts'
-import { contentType, immutableFor, isImmutable, mutableFor, plainText } from './render/headers.ts'
+import { cacheControl, contentType, notKept, plainText } from './render/headers.ts'
 import { directoryFiles, type ServedFile, type ServedFiles } from './serve/files.ts'
 import { codeOf } from './store/directory.ts'
 
@@ -146,7 +146,8 @@ async function respond(
     return
   }
   const file = await files.find(path, wantedBy(request))
-  if (file !== undefined) await sendFile(request, response, file, 200)
+  if (file !== undefined)
+    await sendFile(request, response, file, 200, cacheControl(file.path, await files.access()))
   else await sendMissing(files, request, response, path)
 }
 
@@ -173,10 +174,11 @@ async function sendFile(
   response: ServerResponse,
   file: ServedFile,
   status: 200 | 404,
+  lifetime: string,
 ): Promise<void> {
   const { path, size, tag } = file
   try {
-    response.setHeader('Cache-Control', status === 200 ? cacheControl(path) : noStore)
+    response.setHeader('Cache-Control', lifetime)
     response.setHeader('X-Content-Type-Options', 'nosniff')
     if (status === 200) response.setHeader('ETag', tag)
     if (status === 200 && hasTag(request.headers['if-none-match'], tag)) {
@@ -204,7 +206,7 @@ async function sendMissing(
   const isForGo = path.includes('/@v/') || path.endsWith('/@latest')
   const page = isForGo ? undefined : await files.find('404.html', wantedBy(request))
   if (page === undefined) sendText(request, response, 404, `not found: ${path}`)
-  else await sendFile(request, response, page, 404)
+  else await sendFile(request, response, page, 404, notKept)
 }
 
 function sendText(request: IncomingMessage, response: ServerResponse, status: number, text: string): void {
@@ -212,18 +214,10 @@ function sendText(request: IncomingMessage, response: ServerResponse, status: nu
   response.writeHead(status, {
     'Content-Type': plainText,
     'Content-Length': body.length,
-    'Cache-Control': noStore,
+    'Cache-Control': notKept,
     'X-Content-Type-Options': 'nosniff',
   })
   response.end(request.method === 'HEAD' ? undefined : body)
-}
-
-/** A stale 404 hides a version that was published meanwhile. */
-const noStore = 'no-store'
-
-function cacheControl(path: string): string {
-  if (isImmutable(path)) return immutableFor('public')
-  return /(?:^|\/)@(?:v\/[^/]+|latest)$/.test(path) ? mutableFor('public') : 'no-cache'
 }
 
 function hasTag(header: string | undefined, tag: string): boolean {

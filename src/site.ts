@@ -6,6 +6,7 @@
 
 import { createHash } from 'node:crypto'
 import type { Settings } from './config/schema.ts'
+import { hostPresets } from './hosts/presets.ts'
 import type { ModulePath, Repository } from './model.ts'
 import { type Problem, problem } from './problem.ts'
 import { checkReserved } from './render/paths.ts'
@@ -63,7 +64,8 @@ export function settingsHash(site: Site, repository: Repository, defaultHead: st
     source,
   ]
   // Only where it is so, so that the hashes of all others stay what they were.
-  const more = isArchived === true ? ['archived'] : []
+  const { fileBytes } = hostPresets[site.settings.host].limits
+  const more = [...(isArchived === true ? ['archived'] : []), ...(fileBytes === undefined ? [] : [fileBytes])]
   const text = JSON.stringify([...relevant, below, defaultHead, ...more])
   return createHash('sha256').update(text).digest('hex')
 }

@@ -10,12 +10,12 @@
  */
 
 import { createHash, hash } from 'node:crypto'
-import { ArchiveError, hashArchive, writeArchive, type ZipPiece } from './archive.ts'
+import { ArchiveError, archiveSize, hashArchive, writeArchive } from './archive.ts'
 import { assembleArchive, layOutArchive } from './assemble.ts'
 import { Room } from './each.ts'
 import type { Hands } from './hands.ts'
 import type { ModulePath, ModuleVersion, Oid, PublishedVersion } from './model.ts'
-import type { PackedVersion } from './pack.ts'
+import { type PackedVersion, zipPieces } from './pack.ts'
 import type { VersionSink } from './press.ts'
 import { type Problem, problem } from './problem.ts'
 import { describePublished } from './published.ts'
@@ -59,9 +59,12 @@ export function siteSink(store: Store, options: SinkOptions = {}): VersionSink {
   }
 }
 
-/** Writes nothing: what a plan needs to know is known without. */
-export function planSink(): VersionSink {
-  return { write: async (version, packed) => recordOf(version, packed, { sha256: '', size: 0 }) }
+/** Writes nothing: what a plan needs to know is known without. The sizes of zips are made out only where they count. */
+export function planSink(sizes: 'measured' | 'unknown'): VersionSink {
+  const sizeOf = (packed: PackedVersion) => (sizes === 'measured' ? archiveSize(zipPieces(packed)) : 0)
+  return {
+    write: async (version, packed) => recordOf(version, packed, { sha256: '', size: sizeOf(packed) }),
+  }
 }
 
 interface WrittenZip {
@@ -142,7 +145,7 @@ async function createLargeZip(
   const hash = createHash('sha256')
   let size = 0
   async function* measured(): AsyncGenerator<Uint8Array> {
-    for await (const chunk of writeArchive(piecesOf(packed))) {
+    for await (const chunk of writeArchive(zipPieces(packed))) {
       hash.update(chunk)
       size += chunk.length
       yield chunk
@@ -150,13 +153,6 @@ async function createLargeZip(
   }
   const outcome = await store.create(path, measured(), options)
   return outcome === 'created' ? { sha256: hash.digest('hex'), size } : 'exists'
-}
-
-function* piecesOf({ prefix, files, blobs }: PackedVersion): Generator<ZipPiece> {
-  for (const [index, { path }] of files.entries()) {
-    const blob = blobs[index]
-    if (blob !== undefined) yield { name: prefix + path, ...blob }
-  }
 }
 
 /**

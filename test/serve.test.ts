@@ -40,31 +40,26 @@ const site: Readonly<Record<string, string>> = {
   'ünïcode/漢字.txt': 'u',
 }
 
-const immutable = 'public, max-age=31536000, immutable'
-const minute = 'public, max-age=60'
+const immutable = 'private, max-age=31536000, immutable'
+const minute = 'private, max-age=60'
 
 describe('what is there', () => {
   test.for([
-    ['/', 'index.html', 'text/html; charset=utf-8', 'no-cache'],
-    ['/?q=1', 'index.html', 'text/html; charset=utf-8', 'no-cache'],
-    ['/index.html', 'index.html', 'text/html; charset=utf-8', 'no-cache'],
-    ['/assets/style.css', 'assets/style.css', 'text/css; charset=utf-8', 'no-cache'],
-    ['/-/site.json', '-/site.json', 'application/json', 'no-cache'],
-    ['/-/setup/shell', '-/setup/shell', 'text/plain; charset=utf-8', 'no-cache'],
-    ['/-/manifest/example.com.jsonl', '-/manifest/example.com.jsonl', 'application/jsonl', 'no-cache'],
-    ['/example.com/!big/m', 'example.com/!big/m/index.html', 'text/html; charset=utf-8', 'no-cache'],
-    ['/example.com/!big/m/', 'example.com/!big/m/index.html', 'text/html; charset=utf-8', 'no-cache'],
-    [
-      '/example.com/%21big/m?go-get=1',
-      'example.com/!big/m/index.html',
-      'text/html; charset=utf-8',
-      'no-cache',
-    ],
+    ['/', 'index.html', 'text/html; charset=utf-8', minute],
+    ['/?q=1', 'index.html', 'text/html; charset=utf-8', minute],
+    ['/index.html', 'index.html', 'text/html; charset=utf-8', minute],
+    ['/assets/style.css', 'assets/style.css', 'text/css; charset=utf-8', minute],
+    ['/-/site.json', '-/site.json', 'application/json', minute],
+    ['/-/setup/shell', '-/setup/shell', 'text/plain; charset=utf-8', minute],
+    ['/-/manifest/example.com.jsonl', '-/manifest/example.com.jsonl', 'application/jsonl', minute],
+    ['/example.com/!big/m', 'example.com/!big/m/index.html', 'text/html; charset=utf-8', minute],
+    ['/example.com/!big/m/', 'example.com/!big/m/index.html', 'text/html; charset=utf-8', minute],
+    ['/example.com/%21big/m?go-get=1', 'example.com/!big/m/index.html', 'text/html; charset=utf-8', minute],
     [
       '/example.com/!big/m@v1.0.0',
       'example.com/!big/m@v1.0.0/index.html',
       'text/html; charset=utf-8',
-      'no-cache',
+      minute,
     ],
     ['/example.com/%21big/m/%40latest', 'example.com/!big/m/@latest', 'application/json', minute],
     ['/example.com/%21big/m/@v/list', 'example.com/!big/m/@v/list', 'text/plain; charset=utf-8', minute],
@@ -98,9 +93,9 @@ describe('what is there', () => {
       '/sumdb/go.example.com/supported',
       'sumdb/go.example.com/supported',
       'text/plain; charset=utf-8',
-      'no-cache',
+      minute,
     ],
-    ['/sumdb/go.example.com/latest', 'sumdb/go.example.com/latest', 'text/plain; charset=utf-8', 'no-cache'],
+    ['/sumdb/go.example.com/latest', 'sumdb/go.example.com/latest', 'text/plain; charset=utf-8', minute],
     [
       '/sumdb/go.example.com/lookup/example.com/!big/m@v1.0.0',
       'sumdb/go.example.com/lookup/example.com/!big/m@v1.0.0',
@@ -113,12 +108,7 @@ describe('what is there', () => {
       'application/octet-stream',
       immutable,
     ],
-    [
-      '/%C3%BCn%C3%AFcode/%E6%BC%A2%E5%AD%97.txt',
-      'ünïcode/漢字.txt',
-      'text/plain; charset=utf-8',
-      'no-cache',
-    ],
+    ['/%C3%BCn%C3%AFcode/%E6%BC%A2%E5%AD%97.txt', 'ünïcode/漢字.txt', 'text/plain; charset=utf-8', minute],
   ] as const)('GET %s', async ([path, file, type, cache]) => {
     const server = await serve()
     const answer = await ask(server, path)
@@ -134,6 +124,16 @@ describe('what is there', () => {
     expect({ ...head.headers, date: '' }).toEqual({ ...answer.headers, date: '' })
   })
 
+  test('a public site says that caches of others may keep it', async () => {
+    const server = await serve()
+    writeFileSync(join(server.root, '-/site.json'), '{"access":"public"}')
+    const answers = [await ask(server, '/'), await ask(server, '/example.com/!big/m/@v/v1.0.0.mod')]
+    expect(answers.map(({ headers }) => headers['cache-control'])).toEqual([
+      'public, max-age=60',
+      'public, max-age=31536000, immutable',
+    ])
+  })
+
   test('a browser that has the file already gets no second copy', async () => {
     const server = await serve()
     const { headers } = await ask(server, '/assets/style.css')
@@ -141,7 +141,7 @@ describe('what is there', () => {
     for (const value of [tag, `W/${tag}`, `"other", ${tag}`, '*']) {
       const again = await ask(server, '/assets/style.css', { headers: { 'If-None-Match': value } })
       expect(again).toMatchObject({ status: 304, body: '' })
-      expect(again.headers).toMatchObject({ etag: tag, 'cache-control': 'no-cache' })
+      expect(again.headers).toMatchObject({ etag: tag, 'cache-control': minute })
     }
     expect(await ask(server, '/assets/style.css', { headers: { 'If-None-Match': '"other"' } })).toMatchObject(
       {

@@ -11,7 +11,7 @@
  */
 
 import * as z from 'zod'
-import { hostPresets } from '../hosts/presets.ts'
+import { checkHosting } from '../hosts/hosting.ts'
 import { type ForgeName, type HostName, hostNames, type SourceTemplate } from '../model.ts'
 import { checkModulePath } from '../module/path.ts'
 import { parseVersionRange } from '../module/version.ts'
@@ -26,7 +26,7 @@ export type SiteKey = (typeof siteKeys)[number]
 
 /** A problem that the team has looked at and lives with. */
 export interface Acceptance {
-  /** The module path, or the root of the repository where the problem has no module. */
+  /** The module path; the root of the repository where the problem has no module; else the site, as its host and path. */
   readonly module: string
   /** The version or tag. Absent: where the problem has none. */
   readonly version?: string | undefined
@@ -226,7 +226,7 @@ const repository = {
 
 const acceptance = {
   module: lineOfText.describe(
-    'The module path, or the root of the repository where the problem has no module.',
+    "The module path; the root of the repository where the problem has no module; for one of the whole site, the site's host and path.",
   ),
   version: lineOfText.optional().describe('The version or tag, where the problem has one.'),
   code: lineOfText
@@ -308,15 +308,8 @@ const config = {
 } satisfies Record<keyof Config, z.ZodType>
 
 const schema: z.ZodType<ParsedConfig, Config> = z.strictObject(config).superRefine((value, context) => {
-  const { readers, gatekeeper } = hostPresets[value.host]
-  if (value.gatekeeper && gatekeeper === 'impossible') {
-    const message = `${value.host} cannot be one: it needs nginx, caddy, apache or cloudfront`
-    context.addIssue({ code: 'custom', path: ['gatekeeper'], message })
-  }
-  if (value.access === 'private' && readers === 'anyone') {
-    const message = `everyone can read a site on ${value.host}: write "access: public", or choose another host`
-    context.addIssue({ code: 'custom', path: ['host'], message })
-  }
+  for (const { key, reason } of checkHosting(value))
+    context.addIssue({ code: 'custom', path: [key], message: reason })
 })
 
 /**

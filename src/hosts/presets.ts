@@ -12,12 +12,14 @@ import type { HostName } from '../model.ts'
 const mebibyte = 2 ** 20
 const gibibyte = 2 ** 30
 
-/** What a host takes, as far as it says. */
+/** What a host takes of everybody, as far as it says. Some take more of those who pay, or who run it themselves. */
 export interface HostLimits {
   /** The largest file, in bytes. */
   readonly fileBytes?: number
   /** How many files. */
   readonly files?: number
+  /** How many files and directories. */
+  readonly entries?: number
   /** All files together, in bytes. */
   readonly siteBytes?: number
 }
@@ -51,13 +53,14 @@ export const hostPresets: Readonly<Record<HostName, HostPreset>> = {
     title: 'GitHub Pages',
     readers: 'anyone',
     gatekeeper: 'impossible',
-    limits: { siteBytes: gibibyte },
+    // "1 GB", which may be the smaller one.
+    limits: { siteBytes: 1_000_000_000 },
   },
   'gitlab-pages': {
     title: 'GitLab Pages',
     readers: 'asked',
     gatekeeper: 'impossible',
-    limits: { siteBytes: gibibyte },
+    limits: { siteBytes: gibibyte, entries: 200_000 },
   },
   netlify: { title: 'Netlify', readers: 'anyone', gatekeeper: 'impossible', limits: {} },
 }

@@ -1,11 +1,18 @@
 /**
- * What a host says of a file beside its bytes: its type, and whether it may
- * change. The server on this machine and a bucket say the same.
+ * What a host says of a file beside its bytes: its type, and how long it may be
+ * kept. The server on this machine, a bucket and the configurations of all
+ * hosts (src/hosts) say the same, since all of them are made from here.
  *
- * Pure.
+ * An answer that a file is not there, or that a password is missing, has no
+ * lifetime at all: it may be another one in a moment.
+ *
+ * Pure. A table.
  */
 
 export const plainText = 'text/plain; charset=utf-8'
+
+/** The Cache-Control of errors. */
+export const notKept = 'no-store'
 
 /** Returns the Content-Type of a file by its path in the site. */
 export function contentType(path: string): string {
@@ -17,13 +24,27 @@ export function contentType(path: string): string {
   return contentTypes[dot <= 0 ? '' : name.slice(dot)] ?? 'application/octet-stream'
 }
 
+/** Returns the Cache-Control of a file by its path in the site. */
+export function cacheControl(path: string, access: 'public' | 'private'): string {
+  return isImmutable(path) ? immutableFor(access) : mutableFor(access)
+}
+
 /** Tells whether a path is one of those that are created and never replaced: files of versions, and of the log. */
 export function isImmutable(path: string): boolean {
-  return (
-    /(?:^|\/)@v\/v\d[^/]*\.\d[^/]*\.\d[^/]*\.(?:info|mod|zip)$/.test(path) ||
-    /^sumdb\/.*\/(?:tile|lookup)\//.test(path)
-  )
+  return immutable.test(`/${path}`)
 }
+
+/**
+ * Returns a regular expression, as all hosts read it, for the paths of addresses whose files are never replaced.
+ * `base` is what they begin with, itself a regular expression.
+ */
+export function immutablePattern(base = ''): string {
+  const number = '[0-9][^/]*'
+  const ofVersion = `/@v/v${number}\\.${number}\\.${number}\\.(?:info|mod|zip)$`
+  return `(?:${ofVersion}|^${base}/sumdb/.*/(?:tile|lookup)/)`
+}
+
+const immutable = new RegExp(immutablePattern())
 
 /** Returns the Cache-Control of what never changes, for a year. */
 export function immutableFor(access: 'public' | 'private'): string {
@@ -35,9 +56,11 @@ export function mutableFor(access: 'public' | 'private'): string {
   return `${access}, max-age=60`
 }
 
-const contentTypes: Readonly<Record<string, string>> = {
+/** The types of files by their extensions; '' is that of names without one. */
+export const contentTypes: Readonly<Record<string, string>> = {
   '': plainText,
   '.atom': 'application/atom+xml; charset=utf-8',
+  '.conf': plainText,
   '.css': 'text/css; charset=utf-8',
   '.env': plainText,
   '.html': 'text/html; charset=utf-8',

@@ -8,8 +8,8 @@
 import type { ModulePath } from '../model.ts'
 import { escapePath, escapeVersion } from '../module/escape.ts'
 
-/** The files at the top of a site, of ours and of the hosts, that no module may fall on. */
-const reservedNames: ReadonlySet<string> = new Set([
+/** What is at the top of a site, of ours and of the hosts, that no module may fall on, in lower case. */
+export const reservedNames: ReadonlySet<string> = new Set([
   '-',
   'sumdb',
   'index.html',
@@ -19,6 +19,9 @@ const reservedNames: ReadonlySet<string> = new Set([
   'cname',
   '_headers',
   '_redirects',
+  // Cloudflare Pages runs the one, and is told by the other what to run it for.
+  '_worker.js',
+  '_routes.json',
   'favicon.ico',
   'robots.txt',
 ])

@@ -34,6 +34,8 @@ function missing(url: string): Problem {
 function bucketFiles(store: S3Store): ServedFiles {
   return {
     name: store.url,
+    // It is served to its owner alone, whoever else may read the site.
+    access: async () => 'private',
     find: async (path, wanted) => {
       if (!isServedPath(path)) return undefined
       for (const name of namesOf(path)) {

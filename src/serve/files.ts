@@ -3,9 +3,10 @@
  * finds them. A directory answers with its index.html.
  */
 
-import { open, realpath, stat } from 'node:fs/promises'
+import { open, readFile, realpath, stat } from 'node:fs/promises'
 import { basename, join, posix, sep } from 'node:path'
 import { Readable } from 'node:stream'
+import { parseSiteFacts } from '../current.ts'
 import { codeOf, isPrivatePath } from '../store/directory.ts'
 
 export interface ServedFile {
@@ -22,6 +23,8 @@ export interface ServedFile {
 export interface ServedFiles {
   /** What may be shown of where they are. */
   readonly name: string
+  /** Returns who may read the site, so that no cache keeps what is private for others. */
+  access(): Promise<'public' | 'private'>
   /** Finds a file. 'facts': its content may not be read. Returns undefined where there is none. */
   find(path: string, wanted: 'content' | 'facts'): Promise<ServedFile | undefined>
 }
@@ -35,6 +38,10 @@ export function isServedPath(path: string): boolean {
 export function directoryFiles(root: string): ServedFiles {
   return {
     name: root,
+    access: async () => {
+      const body = await readFile(join(root, '-/site.json')).catch(() => undefined)
+      return (body && parseSiteFacts(body)?.access) ?? 'private'
+    },
     find: async (path) => {
       const found = isServedPath(path) ? await findFile(root, path) : undefined
       return found && openFile(found)

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { contentType, immutableFor, isImmutable, mutableFor } from '../../src/render/headers.ts'
+import { cacheControl, contentType, immutablePattern, isImmutable } from '../../src/render/headers.ts'
 
 test.for([
   ['example.com/m/@v/list', 'text/plain; charset=utf-8'],
@@ -31,6 +31,17 @@ test('what is created and never replaced is told by its path', () => {
     'sumdb/x/latest',
   ]
   expect(paths.filter(isImmutable)).toEqual(paths.slice(0, 3))
-  expect(immutableFor('private')).toBe('private, max-age=31536000, immutable')
-  expect(mutableFor('public')).toBe('public, max-age=60')
+  expect(cacheControl('example.com/m/@v/v1.0.0.info', 'private')).toBe('private, max-age=31536000, immutable')
+  expect(cacheControl('example.com/m/@v/list', 'public')).toBe('public, max-age=60')
+})
+
+test('hosts tell the same by the paths of addresses, below whatever path the site lies', () => {
+  const pattern = new RegExp(immutablePattern('/go'))
+  const paths = [
+    '/go/m.io/m/@v/v1.0.0.zip',
+    '/go/sumdb/x/tile/8/0/000',
+    '/sumdb/x/tile/8/0/000',
+    '/go/m.io/m/@v/v1.x.info',
+  ]
+  expect(paths.filter((path) => pattern.test(path))).toEqual(paths.slice(0, 2))
 })

@@ -8,7 +8,8 @@
  * The file is long because it is a table: a row is a code.
  */
 
-import { cpSync, mkdirSync, rmSync, writeFileSync } from 'node:fs'
+import { createCipheriv } from 'node:crypto'
+import { cpSync, existsSync, mkdirSync, rmSync, truncateSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { afterAll } from 'vitest'
@@ -161,6 +162,31 @@ function makeOther(
   repository.ref('refs/heads/main', commit)
   repository.ref('refs/tags/v1.0.0', commit)
   return repository
+}
+
+/** Returns bytes that cannot be deflated, always the same. */
+export function noise(size: number): Buffer {
+  const cipher = createCipheriv('aes-128-ctr', Buffer.alloc(16), Buffer.alloc(16))
+  return cipher.update(Buffer.alloc(size))
+}
+
+/** Builds into another directory, with something in it, and ends with the one problem of that. */
+async function buildBeside(
+  stage: Stage,
+  config: Partial<Config>,
+  fill: (output: string) => void,
+): Promise<Ended> {
+  const output = join(stage.dir, 'beside')
+  if (!existsSync(output)) {
+    mkdirSync(output)
+    fill(output)
+  }
+  const keys = { ...stage.config, ...config, repositories: stage.repositories }
+  const settings = await loadSettings({ cwd: stage.dir, env: {}, output, config: keys })
+  const { exit, problems } = await build(settings, { env: {} })
+  const [problem, ...more] = problems
+  if (problem === undefined || more.length > 0) throw new Error(`There are ${problems.length} problems.`)
+  return { exit, problem }
 }
 
 const other = 'example.com/other'
@@ -626,6 +652,39 @@ export const scenarios: Readonly<Record<ProblemCode, Scenario>> = {
     subject: `${root}@v1.1.0`,
     says: ['LICENSE', '16777216'],
     set: ({ repository, release }) => release({ LICENSE: { oid: repository.zeros(17 * mebibyte) } }),
+  },
+
+  // The host
+  'host-file-too-large': {
+    point: 'A file of 26 MiB that cannot be deflated, on Cloudflare Pages.',
+    because: 'must act',
+    subject: `${root}@v1.1.0`,
+    says: ['26 MiB', '25 MiB', 'Cloudflare Pages'],
+    set: (stage) => {
+      stage.config = { ...stage.config, host: 'cloudflare', access: 'public' }
+      stage.release({ 'noise.bin': noise(26 * mebibyte) })
+    },
+  },
+  'host-too-many-files': {
+    point: 'A site with 20,001 files of others, on Cloudflare Pages.',
+    because: 'must act',
+    says: [/has 200\d\d files/, 'takes 20000', 'Cloudflare Pages'],
+    exit: 1,
+    run: async (stage) =>
+      buildBeside(stage, { host: 'cloudflare', access: 'public' }, (output) => {
+        for (let each = 0; each <= 20_000; each++) writeFileSync(join(output, `${each}`), '')
+      }),
+  },
+  'host-site-too-large': {
+    point: 'A site with a video of 1.1 GB, on GitHub Pages.',
+    because: 'must act',
+    says: ['1049 MiB', '953.7 MiB', 'GitHub Pages'],
+    exit: 1,
+    run: async (stage) =>
+      buildBeside(stage, { host: 'github-pages', access: 'public' }, (output) => {
+        writeFileSync(join(output, 'video'), '')
+        truncateSync(join(output, 'video'), 1_100_000_000)
+      }),
   },
 
   // The site
