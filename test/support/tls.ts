@@ -115,7 +115,7 @@ async function listen(
 }
 
 /** Makes a certificate for the hosts, signed by its own key. The machine's openssl.cnf is not read. */
-function makeCertificate(
+export function makeCertificate(
   dir: string,
   hosts: readonly string[],
 ): { keyFile: string; certificateFile: string } {
