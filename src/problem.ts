@@ -665,7 +665,7 @@ const catalogue: Readonly<Record<ProblemCode, CatalogueEntry>> = {
   },
   'answer-stale': {
     severity: 'error',
-    about: '@latest, or the answer to a branch, is not the version that it should be.',
+    about: 'The answer to @latest or to a branch is not the version that it should be.',
     hint: 'If a deployment was just made, run again in a minute. Else purge caches, and run the build again.',
   },
   'page-unresolvable': {

@@ -45,8 +45,9 @@ export async function verifyConsumer(
 ): Promise<void> {
   const go = await readGoEnvironment(options)
   if (go === undefined) return
-  for (const [code, message] of judgeEnvironment(go, url, site, options.prefixes))
-    findings.once(code, message)
+  for (const [code, message, path] of judgeEnvironment(go, url, site, options.prefixes)) {
+    findings.once(code, message, path)
+  }
   if (options.isGuarded && (go.GOAUTH === '' || go.GOAUTH === 'netrc'))
     await verifyNetrc(url, findings, options)
 }
@@ -66,8 +67,10 @@ async function readGoEnvironment({ env, cwd }: ConsumerOptions): Promise<GoEnvir
 }
 
 type Judgement = readonly [
-  'consumer-goproxy' | 'consumer-bypass' | 'consumer-sumdb' | 'consumer-flags' | 'consumer-insecure',
-  string,
+  code: 'consumer-goproxy' | 'consumer-bypass' | 'consumer-sumdb' | 'consumer-flags' | 'consumer-insecure',
+  message: string,
+  /** The prefix that it is about, or the flag. */
+  path: string,
 ]
 
 /** Returns what is wrong with an environment for the modules below the prefixes. */
@@ -87,21 +90,28 @@ export function judgeEnvironment(
       found.push([
         'consumer-bypass',
         `${name}=${go[name]} makes go here ask ${path} directly, and never this site.`,
+        path,
       ])
     } else if (!isBypassed && !isAsked) {
-      found.push(['consumer-goproxy', `GOPROXY here does not name the site, and go asks others for ${path}.`])
+      found.push([
+        'consumer-goproxy',
+        `GOPROXY here does not name the site, and go asks others for ${path}.`,
+        path,
+      ])
     }
     const isUnchecked = go.GOSUMDB === 'off' || matchesPrefixes(go.GONOSUMDB, path)
     if (access === 'private' && !isUnchecked && (isAsked || isBypassed)) {
       found.push([
         'consumer-sumdb',
         `GONOSUMDB here does not name ${path}: go asks the public checksum database for it.`,
+        path,
       ])
     }
     if (matchesPrefixes(go.GOINSECURE, path)) {
       found.push([
         'consumer-insecure',
         `GOINSECURE=${go.GOINSECURE} turns the checks of TLS off for ${path}.`,
+        path,
       ])
     }
   }
@@ -110,12 +120,14 @@ export function judgeEnvironment(
     found.push([
       'consumer-flags',
       'GOFLAGS here has -mod=vendor: go takes what is in vendor, and asks no proxy.',
+      '-mod',
     ])
   }
   if (flags.has('insecure')) {
     found.push([
       'consumer-flags',
       'GOFLAGS here has -insecure, which go no longer knows: GOINSECURE stands in for it.',
+      '-insecure',
     ])
   }
   return found
