@@ -10,6 +10,7 @@
  * @see cmd/go/internal/web, http.go; cmd/go/internal/modfetch, proxy.go
  */
 
+import { setMaxListeners } from 'node:events'
 import type { FileHandle } from 'node:fs/promises'
 import { readFile } from 'node:fs/promises'
 import { Agent as HttpAgent, type IncomingMessage, request as requestHttp } from 'node:http'
@@ -85,6 +86,8 @@ export class HttpClient {
     this.#secrets = secretsOf(authorization)
     this.#https = new HttpsAgent({ keepAlive: true, maxSockets: requestsAtOnce, ...(ca && { ca }) })
     this.#options = options
+    // Each request that is under way listens.
+    if (options.signal !== undefined) setMaxListeners(0, options.signal)
   }
 
   /** Opens a client for the site at an address. Throws a FatalError where credentials would be sent over plain http. */

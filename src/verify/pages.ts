@@ -43,14 +43,14 @@ async function verifyPage(
   const isOwn = prefix !== undefined && (path === prefix || path.startsWith(`${prefix}/`))
   const check = (body: Uint8Array) => {
     const text = new TextDecoder().decode(body)
-    if (!/<[!a-z]/i.test(text)) return 'is no page'
+    // The front page in its place has tags that go may take, and is of no use to people.
+    if (!/<[!a-z]/i.test(text) || !text.includes(path)) return `is not the page of ${path}`
     if (!isOwn || url === undefined) return undefined
     const { imports, fault } = parseGoImports(text)
     if (fault !== undefined && imports.length === 0) return 'cannot be read by go as far as its go-import tag'
     const found = matchGoImport(imports, path)
     if (typeof found === 'string') return found
-    const isRight =
-      found.vcs === 'mod' && found.url === url && (found.prefix === root || found.prefix === prefix)
+    const isRight = found.vcs === 'mod' && found.url === url && found.prefix === root
     return isRight ? undefined : `has a go-import tag that does not lead to this site, ${root} mod ${url}`
   }
   const directory = pageDirectory(path, prefix)

@@ -709,14 +709,16 @@ const verifyFaults: Readonly<Record<VerifyCode, VerifyFault>> = {
   },
 }
 
-const scenariosOf = Object.entries(verifyFaults).map(
-  ([code, row]) => [code, { ...row, run: () => runVerifyFault(code as VerifyCode, row) }] as const,
-)
-
 /** The same as scenarios of the catalogue. */
-export const verifyScenarios: Readonly<Record<VerifyCode, Ending>> = Object.fromEntries(
-  scenariosOf,
-) as Record<VerifyCode, Ending>
+export const verifyScenarios: Readonly<Record<VerifyCode, Ending>> = mapRows((code, row) => ({
+  ...row,
+  run: () => runVerifyFault(code, row),
+}))
+
+function mapRows(make: (code: VerifyCode, row: VerifyFault) => Ending): Record<VerifyCode, Ending> {
+  const rows = Object.entries(verifyFaults) as [VerifyCode, VerifyFault][]
+  return Object.fromEntries(rows.map(([code, row]) => [code, make(code, row)])) as Record<VerifyCode, Ending>
+}
 
 async function atPublicHost(): Promise<readonly [exit: 0 | 1 | 2, problems: readonly Problem[]]> {
   const server = await startLiveServer(await goodSite())
