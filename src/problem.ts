@@ -123,6 +123,7 @@ export type ProblemCode =
   | 'list-extra'
   | 'answer-stale'
   | 'page-unresolvable'
+  | 'pages-unindexed'
   | 'record-damaged'
   | 'record-stale'
   | 'site-unsettled'
@@ -672,6 +673,12 @@ const catalogue: Readonly<Record<ProblemCode, CatalogueEntry>> = {
     severity: 'error',
     about: 'Go cannot learn from the page of a module where the module is.',
     hint: 'Deploy the page again, let nothing rewrite HTML on its way, and see that "url" is the address of the site.',
+  },
+  'pages-unindexed': {
+    severity: 'warning',
+    about:
+      'The host does not answer a directory with its index.html, so that go finds no module by its import path alone.',
+    hint: 'Let the host answer directories with their index.html. With GOPROXY set to the site, go needs no pages.',
   },
   'record-damaged': {
     severity: 'error',

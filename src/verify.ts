@@ -24,7 +24,7 @@ import type { Shard } from './manifest.ts'
 import type { ModulePath } from './model.ts'
 import { ownPrefixes } from './prefixes.ts'
 import { FatalError, type Problem } from './problem.ts'
-import { listFile, versionFile } from './render/paths.ts'
+import { listFile, pageDirectory, recordFile, versionFile } from './render/paths.ts'
 import { type FailOn, type Report, Reporter } from './report.ts'
 import { verifyAccess, verifyConnection } from './verify/access.ts'
 import { judgeHeaders } from './verify/caching.ts'
@@ -35,8 +35,8 @@ import { requestsAtOnce } from './verify/http.ts'
 import { compareMirror } from './verify/mirrors.ts'
 import { verifyMissing } from './verify/missing.ts'
 import { verifyModule } from './verify/modules.ts'
-import { verifyNames } from './verify/names.ts'
-import { verifyPages } from './verify/pages.ts'
+import { verifyNames, verifyTwins } from './verify/names.ts'
+import { findPages, verifyFront, verifyPages } from './verify/pages.ts'
 import { openPlace, type Place } from './verify/place.ts'
 import { type SampleSize, takeSample } from './verify/sample.ts'
 import { readIndex, readShards, readSite, type SiteDescription } from './verify/site.ts'
@@ -154,7 +154,7 @@ async function verifyTarget(
     const { site, answer } = await readSite(opened)
     const findings = new Findings(site.prefix ?? opened.name)
     findings.host = site.host
-    const size = options.sample ?? (opened.http === undefined && !/^s3:/i.test(target) ? 'all' : usualSample)
+    const size = options.sample ?? (opened.kind === 'directory' ? 'all' : usualSample)
     const lines = await readIndex(opened, findings)
     // Who compares needs all of them.
     const isComplete = size === 'all' || !isAlone || held !== undefined
@@ -279,11 +279,12 @@ async function verifyHost(
   if (options.hops > 0) {
     findings.once('site-redirected', `${name} redirects to another address, for each file anew.`)
   }
-  const ofModule =
-    any === undefined
-      ? []
-      : [listFile(any.version.path), versionFile(any.version.path, any.version.version, 'mod')]
-  const files = ['-/site.json', 'index.html', ...ofModule]
+  const files = [
+    '-/site.json',
+    '-/manifest.jsonl',
+    'index.html',
+    ...(any === undefined ? [] : filesOf(site, any)),
+  ]
   const isGuarded = await verifyAccess(http, findings, site, { files, resolve: options.resolve })
   await verifyConnection(http, findings, { nowMs: options.nowMs ?? Date.now(), resolve: options.resolve })
   const own = site.url === undefined ? undefined : new URL(site.url)
@@ -291,6 +292,13 @@ async function verifyHost(
     await verifyConsumer(own, site, findings, { ...options, isGuarded })
   }
   return isGuarded
+}
+
+/** Files of each kind that a host may guard by itself. */
+function filesOf({ prefix }: SiteDescription, { version: { path, version } }: Owned): string[] {
+  const kinds = ['info', 'mod', 'zip'] as const
+  const files = kinds.map((kind) => versionFile(path, version, kind))
+  return [listFile(path), recordFile(path), pageDirectory(path, prefix), ...files]
 }
 
 interface Contents extends Chosen {
@@ -324,12 +332,15 @@ async function verifyContents(
       `${place.name}/404.html is not there, without which some hosts answer 200 for everything.`,
     )
   }
+  if (place.kind === 'bucket') await verifyTwins(place, findings, versions)
+  const names = await findPages(place, findings, site)
+  const packages = size === 'all' ? Number.POSITIVE_INFINITY : 2
   const works = [
+    () => verifyFront(place, findings, site, names),
     ...versions.map((owned) => () => verifyVersion(place, findings, owned)),
     ...modules.map(({ shard, path }) => async () => {
       const record = await verifyModule(place, findings, shard, path)
-      if (record !== undefined)
-        await verifyPages(place, findings, site, record, size === 'all' ? Infinity : 2)
+      if (record !== undefined) await verifyPages(place, findings, site, record, { packages, names })
     }),
   ]
   await eachOf(works, requestsAtOnce, async (work) => {

@@ -29,8 +29,7 @@ export async function verifyAccess(
   for (const file of files) {
     const answer = await http.ask(file, { as: 'nobody', limitBytes: 2 ** 20 })
     const isRead = kindOf(answer) === 'file' || answer.failure?.kind === 'large'
-    const isPage =
-      isRead && !file.endsWith('.html') && isDocument(answer.body, file.endsWith('.json') ? 'json' : 'text')
+    const isPage = isRead && !isFileOf(file, answer.body)
     if (isRead && !isPage) {
       const message = `${describeAnswer({ ...answer, words: '' })} without credentials, and the site is private.`
       findings.once('private-but-readable', message, file, { severity })
@@ -41,6 +40,17 @@ export async function verifyAccess(
     findings.once('login-page', `${describeAnswer(answer)} without credentials, where 401 is due.`, file)
   }
   return isGuarded
+}
+
+/** Tells whether a content may be that of a file, and is no login in its place. */
+function isFileOf(file: string, body: Uint8Array): boolean {
+  if (/(?:^|\/)[^@./]*$|\.html$/.test(file) && !file.endsWith('/list')) {
+    return !/<input[^>]*type=["']?password/i.test(new TextDecoder().decode(body))
+  }
+  return !isDocument(
+    body,
+    /\.(?:jsonl?|info)$|@latest$/.test(file) ? 'json' : file.endsWith('.zip') ? 'zip' : 'text',
+  )
 }
 
 async function isPublicHost(

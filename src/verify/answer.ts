@@ -56,9 +56,10 @@ export type AnswerKind =
 /** Tells what kind of answer it is. Where the content shows that a file is the right one, 'elsewhere' is no fault. */
 export function kindOf(answer: Answer): AnswerKind {
   const { status, failure } = answer
-  if (failure !== undefined) return 'none'
-  if (status === 404 || status === 410) return 'absent'
+  if (failure === undefined && (status === 404 || status === 410)) return 'absent'
+  // Also where that place cannot be reached from here: it is another one.
   if (endsElsewhere(answer)) return 'elsewhere'
+  if (failure !== undefined) return 'none'
   if (status === 200) return 'file'
   if (status === 403) return 'forbidden'
   if (status === 401 || status === 407) return 'unauthorized'
@@ -119,6 +120,11 @@ export function firstWords(body: Uint8Array, secrets: readonly string[]): string
     .replaceAll(/\s+/g, ' ')
     .trim()
   return words.length > 60 ? `${words.slice(0, 60).trimEnd()}…` : words.replace(/\.+$/, '')
+}
+
+/** Returns a text as go reads it: a byte order mark is a part of it. */
+export function textOf(body: Uint8Array): string {
+  return new TextDecoder('utf-8', { ignoreBOM: true }).decode(body)
 }
 
 /** Tells whether a body is a page or an error of a server, where a file of the proxy was asked for. */

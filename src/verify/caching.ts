@@ -37,7 +37,7 @@ const purging: ReadonlySet<HostName> = new Set(['github-pages', 'gitlab-pages', 
 export function judgeHeaders(answer: Answer, context: HeaderContext): HeaderFault[] {
   const { status, failure } = answer
   if (failure !== undefined) return []
-  if (status === 404 || status === 410) return judgeMissing(answer, context)
+  if (status >= 400) return judgeMissing(answer, context)
   return status === 200 ? [...judgeLifetime(answer, context), ...judgeForm(answer)] : []
 }
 
@@ -97,6 +97,10 @@ function judgeForm({ path, headers }: Answer): HeaderFault[] {
       code: 'zip-encoded',
       message: 'is sent with a Content-Encoding, although a zip cannot be made smaller',
     })
+  }
+  if (!['', 'identity', 'gzip', 'x-gzip'].includes(encoding)) {
+    const message = 'is sent with a Content-Encoding that nobody asked for, and that go does not undo'
+    faults.push({ code: 'encoding-wrong', message })
   }
   const isProxyFile = /(?:^|\/)@(?:v\/|latest$)/.test(path)
   if (isProxyFile && type.startsWith('text/html')) {

@@ -268,8 +268,10 @@ function decoded(response: IncomingMessage, encoding: string | undefined): Async
   return response.pipe(gunzip)
 }
 
-function mayPass({ status, failure }: Answer): boolean {
-  if (failure !== undefined) return failure.kind === 'connection' || failure.kind === 'cut'
+function mayPass({ status, failure, hops }: Answer): boolean {
+  // Whether the place of a redirect answers says nothing of the site.
+  if (failure?.kind === 'connection') return hops.length === 0
+  if (failure !== undefined) return failure.kind === 'cut'
   return status === 429 || status === 408 || (status >= 500 && status !== 501)
 }
 

@@ -4,13 +4,14 @@
  * they are what a cache or a half deployment gets wrong.
  */
 
-import { checkRecord } from '../live/check.ts'
+import { checkInfo, checkRecord } from '../live/check.ts'
 import { type Shard, versionKey } from '../manifest.ts'
 import type { ModulePath, ModuleRecord } from '../model.ts'
 import { escapePath, escapeVersion } from '../module/escape.ts'
 import type { ProblemPlace } from '../problem.ts'
 import { parseRecord } from '../record.ts'
 import { latestFile, listFile, recordFile } from '../render/paths.ts'
+import { textOf } from './answer.ts'
 import { expectFile } from './expect.ts'
 import type { Findings } from './findings.ts'
 import type { Place } from './place.ts'
@@ -27,11 +28,15 @@ export async function verifyModule(
   if (record === undefined || shard.state === 'unsettled') return record
   await verifyList(place, findings, record, about)
   if (record.latest !== undefined) {
-    await verifyAnswer(place, findings, latestFile(path), '@latest', record.latest, about)
+    await verifyAnswer(place, findings, shard, latestFile(path), {
+      query: '@latest',
+      version: record.latest,
+      about,
+    })
   }
   for (const [name, version] of Object.entries(record.queries)) {
     const file = `${escapePath(path)}/@v/${escapeVersion(name)}.info`
-    await verifyAnswer(place, findings, file, `@${name}`, version, about)
+    await verifyAnswer(place, findings, shard, file, { query: `@${name}`, version, about })
   }
   return record
 }
@@ -95,7 +100,7 @@ async function verifyList(
 
 /** The first field of each line, as go reads it. */
 function linesOf(body: Uint8Array): string[] {
-  const lines = new TextDecoder().decode(body).split('\n')
+  const lines = textOf(body).split('\n')
   return lines.flatMap((line) => line.trim().split(/\s+/)[0] || [])
 }
 
@@ -107,25 +112,33 @@ function some(versions: readonly string[]): string {
   return `${[...new Set(shown)].join(', ')}${more}`
 }
 
+interface ExpectedAnswer {
+  /** As people write it: "@latest". */
+  readonly query: string
+  readonly version: string
+  readonly about: ProblemPlace
+}
+
 async function verifyAnswer(
   place: Place,
   findings: Findings,
+  { versions }: Shard,
   file: string,
-  query: string,
-  version: string,
-  about: ProblemPlace,
+  { query, version, about }: ExpectedAnswer,
 ): Promise<void> {
   const check = (body: Uint8Array) => {
     const found = versionOf(body)
     if (found === undefined) return `has no version, and ${query} is ${version}`
-    return found === version ? undefined : `says ${some([found])}, and ${query} is ${version}`
+    if (found !== version) return `says ${some([found])}, and ${query} is ${version}`
+    const published = about.module === undefined ? undefined : versions.get(versionKey(about.module, version))
+    return published === undefined ? undefined : checkInfo(body, published)
   }
   await expectFile(place, findings, file, { place: about, content: 'json', check, code: 'answer-stale' })
 }
 
 function versionOf(body: Uint8Array): string | undefined {
   try {
-    const { Version } = Object(JSON.parse(new TextDecoder().decode(body))) as { readonly Version?: unknown }
+    const { Version } = Object(JSON.parse(textOf(body))) as { readonly Version?: unknown }
     return typeof Version === 'string' ? Version : undefined
   } catch {
     return undefined

@@ -39,6 +39,32 @@ export async function verifyNames(
   if (any !== undefined) await verifyCase(place, findings, any)
 }
 
+/**
+ * Verifies that an object whose name has a "+" has its twin, whose name has a space there: S3 takes the "+" that go
+ * sends for a space.
+ */
+export async function verifyTwins(
+  place: Place,
+  findings: Findings,
+  versions: readonly Owned[],
+): Promise<void> {
+  const named = versions.filter(({ version }) => version.version.includes('+'))
+  await eachOf(named, 4, async ({ root, version }) => {
+    for (const kind of ['info', 'mod', 'zip'] as const) {
+      const twin = versionFile(version.path, version.version, kind).replaceAll('+', ' ')
+      const isThere = await place.withFile(
+        twin,
+        version.size + 2 ** 20,
+        async ({ answer }) => answer.status === 200,
+      )
+      if (isThere) continue
+      const about = { repository: root, module: version.path, version: version.version }
+      const message = `${place.name}/${twin} is not there, as which S3 reads the name that go sends.`
+      findings.tell('plus-misread', about, message)
+    }
+  })
+}
+
 async function verifyCase(place: Place, findings: Findings, file: string): Promise<void> {
   const slash = file.indexOf('/')
   const other = `${file.slice(0, slash)}${file.slice(slash).toUpperCase()}`

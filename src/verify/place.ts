@@ -27,6 +27,7 @@ export interface Fetched {
 export interface Place {
   /** As it may be shown: no user, no password. */
   readonly name: string
+  readonly kind: 'address' | 'bucket' | 'directory'
   /** The client of an address; undefined for files that are read without HTTP. */
   readonly http?: HttpClient
   read(path: string, question?: Partial<Question>): Promise<Answer>
@@ -55,6 +56,7 @@ export async function openPlace(
   const http = await HttpClient.open(new URL(target), options)
   return {
     name: http.base.href.replace(/\/$/, ''),
+    kind: 'address',
     http,
     read: (path, question = {}) => http.ask(path, { limitBytes, ...question }),
     withFile: (path, limit, use) =>
@@ -85,7 +87,7 @@ async function openBucket(target: string, { env, signal }: ClientOptions): Promi
     writers: 'none',
     ...(signal && { signal }),
   })
-  return storePlace(store, shownTarget(target))
+  return storePlace(store, shownTarget(target), 'bucket')
 }
 
 async function openDirectory(root: string): Promise<Place> {
@@ -94,10 +96,10 @@ async function openDirectory(root: string): Promise<Place> {
     const message = stats === undefined ? `${root} is not there.` : `${root} is not a directory.`
     throw new FatalError(problem('site-missing', {}, message))
   }
-  return storePlace(await openDirectoryStore(root), root)
+  return storePlace(await openDirectoryStore(root), root, 'directory')
 }
 
-function storePlace(store: Store, name: string): Place {
+function storePlace(store: Store, name: string, kind: 'bucket' | 'directory'): Place {
   const answer = (path: string, body: Uint8Array | undefined, size = body?.byteLength ?? 0): Answer => ({
     request: `${name}/${path}`,
     path,
@@ -115,6 +117,7 @@ function storePlace(store: Store, name: string): Place {
   }
   return {
     name,
+    kind,
     read: (path) =>
       store.get(path).then(
         (file) => answer(path, file?.body),

@@ -55,8 +55,8 @@ export async function readSite(
 }
 
 function codeWithoutSite(answer: Answer): ProblemCode {
-  if (answer.failure?.kind === 'certificate') return 'certificate-invalid'
   const kind = kindOf(answer)
+  if (kind === 'none' && answer.failure?.kind === 'certificate') return 'certificate-invalid'
   if (kind === 'absent') return 'site-missing'
   return kind === 'none' || kind === 'failing' ? 'site-unreachable' : 'site-unreadable'
 }

@@ -10,7 +10,7 @@ import type { ModulePath, PublishedVersion } from '../model.ts'
 import { goModH1 } from '../module/dirhash.ts'
 import type { ProblemPlace } from '../problem.ts'
 import { versionFile } from '../render/paths.ts'
-import { describeAnswer, isDocument } from './answer.ts'
+import { describeAnswer, isDocument, textOf } from './answer.ts'
 import { expectFile, judgeContent, judgePresence } from './expect.ts'
 import type { Findings } from './findings.ts'
 import type { Fetched, Place } from './place.ts'
@@ -32,7 +32,10 @@ export async function verifyVersion(
   await expectFile(place, findings, path('info'), {
     place: about,
     content: 'json',
-    check: (body) => checkInfo(body, version),
+    check: (body) =>
+      textOf(body).startsWith('\uFEFF')
+        ? 'begins with a byte order mark, which go does not read'
+        : checkInfo(body, version),
     code: 'info-altered',
   })
   await expectFile(place, findings, path('mod'), {

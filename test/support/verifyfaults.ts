@@ -56,6 +56,7 @@ export type VerifyCode =
   | 'list-extra'
   | 'answer-stale'
   | 'page-unresolvable'
+  | 'pages-unindexed'
   | 'record-damaged'
   | 'record-stale'
   | 'site-unsettled'
@@ -542,6 +543,17 @@ const verifyFaults: Readonly<Record<VerifyCode, VerifyFault>> = {
       '<head><link href=/x.css><meta name="go-import" content="a mod b"></head>',
     ),
   },
+  'pages-unindexed': {
+    point: 'A host without an index.',
+    because: 'suspicious',
+    says: ['answers 404', 'index.html there is a page'],
+    exit: 1,
+    fault: (path, response) => {
+      if (!/(?:^|\/)[^./]*(?:\?.*)?$/.test(path) || path.endsWith('/list')) return false
+      response.writeHead(404).end()
+      return true
+    },
+  },
   'record-damaged': {
     point: 'The record of a module is empty.',
     because: 'must act',
@@ -600,7 +612,7 @@ const verifyFaults: Readonly<Record<VerifyCode, VerifyFault>> = {
   'private-but-readable': {
     point: 'A private site at a host whose address is public.',
     because: 'must act',
-    says: ['-/site.json answers 200', 'without credentials'],
+    says: ['-/manifest.jsonl answers 200', 'without credentials', '-/site.json'],
     exit: 1,
     run: () => atPublicHost(),
   },
