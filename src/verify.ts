@@ -21,13 +21,13 @@ import type { Settings } from './config/schema.ts'
 import { eachOf } from './each.ts'
 import type { FlowOptions } from './events.ts'
 import type { Shard } from './manifest.ts'
-import type { ModulePath } from './model.ts'
 import { ownPrefixes } from './prefixes.ts'
 import { FatalError, type Problem } from './problem.ts'
 import { listFile, pageDirectory, recordFile, versionFile } from './render/paths.ts'
 import { type FailOn, type Report, Reporter } from './report.ts'
 import { verifyAccess, verifyConnection } from './verify/access.ts'
 import { judgeHeaders } from './verify/caching.ts'
+import { type Chosen, choose, distinct } from './verify/chosen.ts'
 import { verifyConsumer } from './verify/consumer.ts'
 import { Findings } from './verify/findings.ts'
 import { checkSums, type HeldVersion, parseGoSums, renderMissing } from './verify/gosum.ts'
@@ -162,7 +162,7 @@ async function verifyTarget(
     const progress = new Progress(opened.name, options)
     progress.expect(chosenLines.length)
     const shards = await readShards(opened, findings, chosenLines, () => progress.count())
-    const chosen = chooseVersions(shards, size)
+    const chosen = choose(shards, size)
     const prefixes = ownPrefixes(
       { prefixes: site.prefixes, ...(site.prefix && { prefix: site.prefix }) },
       lines.map(({ root }) => root),
@@ -216,47 +216,6 @@ async function verifyTarget(
   } finally {
     opened.close()
   }
-}
-
-// ---- What is verified ----
-
-/** A module and the shard that it is in. */
-interface OwnedModule {
-  readonly shard: Shard
-  readonly path: ModulePath
-}
-
-interface Chosen {
-  readonly versions: readonly Owned[]
-  readonly modules: readonly OwnedModule[]
-  readonly allVersions: number
-  readonly allModules: number
-}
-
-/** Names that hosts stumble over: one of each is always among those that are verified. */
-const oddNames: readonly RegExp[] = [/\+incompatible$/, /[A-Z].*@/, /@.*[A-Z]/, /~/]
-
-function chooseVersions(shards: readonly Shard[], size: SampleSize): Chosen {
-  const all = shards.flatMap(({ root, versions }): Owned[] =>
-    [...versions.values()].map((version) => ({ root, version })),
-  )
-  const key = ({ version }: Owned) => `${version.path}@${version.version}`
-  const kinds = oddNames.map((pattern) => (owned: Owned) => pattern.test(key(owned)))
-  const versions = takeSample(all, size, key, kinds)
-  const modules = shards.flatMap((shard) => {
-    const named = [...shard.versions.values(), ...shard.withdrawn.values()]
-    return [...new Set(named.map(({ path }) => path))].map((path): OwnedModule => ({ shard, path }))
-  })
-  return {
-    versions,
-    modules: takeSample(modules, size, ({ path }) => path),
-    allVersions: all.length,
-    allModules: modules.length,
-  }
-}
-
-function distinct(versions: readonly Owned[]): readonly Owned[] {
-  return [...new Map(versions.map((each) => [`${each.version.path}@${each.version.version}`, each])).values()]
 }
 
 interface HostOptions extends VerifyOptions {

@@ -14,7 +14,17 @@ describe('help', () => {
     expect({ status, stderr }).toEqual({ status: 0, stderr: '' })
     const commands = stdout.slice(stdout.indexOf('Commands:'), stdout.indexOf('Examples:'))
     const names = [...commands.matchAll(/^ {2}(\w+)/gm)].map(([, name]) => name)
-    expect(names).toEqual(['build', 'plan', 'publish', 'index', 'withdraw', 'serve', 'completion', 'help'])
+    expect(names).toEqual([
+      'build',
+      'plan',
+      'publish',
+      'index',
+      'verify',
+      'withdraw',
+      'serve',
+      'completion',
+      'help',
+    ])
   })
 
   test.for(['build', 'plan', 'index', 'serve', 'completion'])('of %s has an example', async (command) => {
