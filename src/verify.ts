@@ -293,13 +293,14 @@ async function verifyContents(
   }
   if (place.kind === 'bucket') await verifyTwins(place, findings, versions)
   const names = await findPages(place, findings, site)
+  const seen = new Set<string>()
   const packages = size === 'all' ? Number.POSITIVE_INFINITY : 2
   const works = [
     () => verifyFront(place, findings, site, names),
     ...versions.map((owned) => () => verifyVersion(place, findings, owned)),
     ...modules.map(({ shard, path }) => async () => {
       const record = await verifyModule(place, findings, shard, path)
-      if (record !== undefined) await verifyPages(place, findings, site, record, { packages, names })
+      if (record !== undefined) await verifyPages(place, findings, site, record, { packages, names, seen })
     }),
   ]
   await eachOf(works, requestsAtOnce, async (work) => {

@@ -3,7 +3,7 @@
  * hold, and how it ends.
  */
 
-import { mkdirSync, writeFileSync } from 'node:fs'
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { beforeAll, describe, expect, test } from 'vitest'
 import { parse } from 'yaml'
@@ -14,7 +14,7 @@ import { parseLines, runCli } from './support/cli.ts'
 import { startLiveServer } from './support/liveserver.ts'
 import { makeDirectory } from './support/repo.ts'
 import { siteModules } from './support/site.ts'
-import { answering, goodSite } from './support/verifyfaults.ts'
+import { answering, copySite, goodSite } from './support/verifyfaults.ts'
 
 let site: string
 let sums: string
@@ -83,6 +83,25 @@ describe('go.sum files', () => {
       ],
     })
     expect(parseConfig(config, undefined)).not.toHaveProperty('severity')
+  })
+})
+
+describe('a directory', () => {
+  test('of which files are missing, or are none', async () => {
+    const copy = await copySite()
+    rmSync(join(copy, '404.html'))
+    rmSync(join(copy, 'go.example.com/log/@v/v1.0.0.mod'))
+    rmSync(join(copy, 'go.example.com/log/@v/v1.1.0.zip'))
+    mkdirSync(join(copy, 'go.example.com/log/@v/v1.1.0.zip'))
+    rmSync(join(copy, 'log/index.html'))
+    const { exit, problems } = await verify({ accept: [] }, [copy])
+    expect(exit).toBe(1)
+    expect(problems.map(({ code, message }) => [code, message.replace(copy, '')])).toEqual([
+      ['file-missing', '/404.html is not there, without which some hosts answer 200 for everything.'],
+      ['file-missing', '/log/index.html is not there.'],
+      ['file-missing', '/go.example.com/log/@v/v1.0.0.mod is not there.'],
+      ['file-unreadable', '/go.example.com/log/@v/v1.1.0.zip cannot be read: EISDIR.'],
+    ])
   })
 })
 

@@ -89,7 +89,7 @@ const table: Partial<Readonly<Record<ProblemCode, Hints>>> = {
       'Leave "always" out of add_header and expires, and set "proxy_cache_valid 404" to 0 where there is a cache.',
     cloudfront: 'Set the error caching minimum TTL of 403 and 404 to 0 seconds.',
     apache:
-      'Set Cache-Control with "Header set", never with "Header always set", and leave mod_expires out of errors.',
+      'Set Cache-Control inside <FilesMatch>, for files of the proxy: outside of it the error document gets it, too.',
     caddy: 'Put "header Cache-Control" into handlers of files that are there, and not before handle_errors.',
     s3: 'Whatever is in front of the bucket adds this: let it keep no errors.',
     cloudflare: 'Remove rules for headers that are about every path, such as "/*": they are about 404s, too.',

@@ -34,20 +34,29 @@ export async function findPages(place: Place, findings: Findings, site: SiteDesc
   return pageFile
 }
 
+export interface PageOptions {
+  /** Of how many packages the pages are verified. */
+  readonly packages: number
+  readonly names: PageNames
+  /** The pages that were verified already: that of a root is of each of its modules. */
+  readonly seen: Set<string>
+}
+
 /** Verifies the pages of a module: its own, that of its root, and those of so many packages. */
 export async function verifyPages(
   place: Place,
   findings: Findings,
   site: SiteDescription,
   record: ModuleRecord,
-  { packages, names }: { readonly packages: number; readonly names: PageNames },
+  { packages, names, seen }: PageOptions,
 ): Promise<void> {
   const { root } = record.repository
   const below = record.packages.filter((path) => path !== record.path).slice(0, packages)
   // The page of a root that is no module itself is there all the same; the top is read by itself.
   const paths = new Set([record.path, root, ...below])
   await eachOf([...paths], 2, async (path) => {
-    if (pageDirectory(path, site.prefix) === '') return
+    if (pageDirectory(path, site.prefix) === '' || seen.has(path)) return
+    seen.add(path)
     await verifyPage(place, findings, site, record, { path, names })
   })
 }
@@ -100,7 +109,10 @@ async function verifyPage(
     return isRight ? other : `has a go-import tag that does not lead to this site, ${root} mod ${url}`
   }
   const file = names(pageDirectory(path, prefix))
-  const about = { repository: root, module: record.path }
+  const about = {
+    repository: root,
+    ...(path === root && path !== record.path ? {} : { module: record.path }),
+  }
   await expectFile(
     place,
     findings,

@@ -10,7 +10,7 @@ import { mkdtemp, open, rm, stat } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { FatalError, problem } from '../problem.ts'
-import { openDirectoryStore } from '../store/directory.ts'
+import { codeOf, openDirectoryStore } from '../store/directory.ts'
 import type { Store } from '../store/store.ts'
 import { shownTarget } from '../store/target.ts'
 import type { Answer } from './answer.ts'
@@ -126,17 +126,13 @@ function storePlace(store: Store, name: string, kind: 'bucket' | 'directory'): P
     withFile: async (path, _limit, use) => {
       const local = store.localPath?.(path)
       if (local !== undefined) {
-        const handle = await open(local).catch(() => undefined)
-        if (handle === undefined) return use({ answer: answer(path, undefined), file: local, sha256: '' })
-        try {
-          const { size } = await handle.stat()
-          const head = Buffer.alloc(Math.min(size, 1024))
-          await handle.read(head, 0, head.length, 0)
-          const sha256 = await hashFile(handle.createReadStream({ start: 0, autoClose: false }))
-          return await use({ answer: answer(path, head, size), file: local, sha256 })
-        } finally {
-          await handle.close()
+        const found = await hashLocal(local)
+        if (found === 'absent') return use({ answer: answer(path, undefined), file: local, sha256: '' })
+        if (typeof found === 'string') {
+          const failure = { kind: 'connection', message: `cannot be read: ${found}` } as const
+          return use({ answer: { ...answer(path, undefined), status: 0, failure }, file: local, sha256: '' })
         }
+        return use({ answer: answer(path, found.head, found.size), file: local, sha256: found.sha256 })
       }
       return withScratch(async (file) => {
         const fetched = await fetchInto(store, path, file).catch((error: unknown) => ({
@@ -147,6 +143,27 @@ function storePlace(store: Store, name: string, kind: 'bucket' | 'directory'): P
       })
     },
     close: () => {},
+  }
+}
+
+/** Reads a file on this machine once. Returns 'absent', or the code of why it cannot be read. */
+async function hashLocal(
+  file: string,
+): Promise<{ readonly head: Uint8Array; readonly size: number; readonly sha256: string } | string> {
+  try {
+    const handle = await open(file)
+    try {
+      const { size } = await handle.stat()
+      const head = Buffer.alloc(Math.min(size, 1024))
+      await handle.read(head, 0, head.length, 0)
+      const sha256 = await hashFile(handle.createReadStream({ start: 0, autoClose: false }))
+      return { head, size, sha256 }
+    } finally {
+      await handle.close()
+    }
+  } catch (error) {
+    const code = codeOf(error) ?? 'unknown'
+    return code === 'ENOENT' || code === 'ENOTDIR' ? 'absent' : code
   }
 }
 

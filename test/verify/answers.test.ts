@@ -56,6 +56,8 @@ const answers: Readonly<Record<string, (response: ServerResponse) => unknown>> =
   '300 of choices': (response) => response.writeHead(300).end('choose'),
   '304 out of a cache': (response) => response.writeHead(304).end(),
   'a redirect to a login': (response) => response.writeHead(302, { Location: '/login?next=x' }).end(),
+  'a redirect to a login that cannot be reached': (response) =>
+    response.writeHead(302, { Location: 'https://127.0.0.1:1/login?token=canary' }).end(),
   'a redirect to the front page': (response) => response.writeHead(301, { Location: '/' }).end(),
   'a redirect to nowhere': (response) => response.writeHead(302).end(),
   'a redirect without an end': (response) => response.writeHead(307, { Location: response.req.url }).end(),
