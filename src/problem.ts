@@ -122,6 +122,7 @@ export type ProblemCode =
   | 'list-stale'
   | 'list-extra'
   | 'answer-stale'
+  | 'withdrawn-served'
   | 'page-unresolvable'
   | 'pages-unindexed'
   | 'record-damaged'
@@ -668,6 +669,11 @@ const catalogue: Readonly<Record<ProblemCode, CatalogueEntry>> = {
     severity: 'error',
     about: 'The answer to @latest or to a branch is not the version that it should be.',
     hint: 'If a deployment was just made, run again in a minute. Else purge caches, and run the build again.',
+  },
+  'withdrawn-served': {
+    severity: 'error',
+    about: 'Files of a version that was withdrawn can still be read.',
+    hint: 'Purge the caches in front of the site, and deploy all of it again; a bucket may keep older versions of objects, too.',
   },
   'page-unresolvable': {
     severity: 'error',

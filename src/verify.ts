@@ -41,6 +41,7 @@ import { openPlace, type Place } from './verify/place.ts'
 import { type SampleSize, takeSample } from './verify/sample.ts'
 import { readIndex, readShards, readSite, type SiteDescription } from './verify/site.ts'
 import { type Owned, verifyVersion } from './verify/versions.ts'
+import { verifyWithdrawn } from './verify/withdrawn.ts'
 
 export interface VerifyOptions extends FlowOptions {
   /** How many versions are verified, and how many modules at the most. @default all of a directory, 50 of others */
@@ -274,14 +275,15 @@ async function verifyContents(
   site: SiteDescription,
   contents: Contents,
 ): Promise<void> {
-  const { versions, modules, shards, prefixes, size, progress, signal } = contents
+  const { versions, shards, prefixes } = contents
+  const paths = shards.flatMap((shard) => [...shard.versions.values()].map(({ path }) => path))
+  const modules = new Set<string>(paths)
   if (place.http !== undefined) {
-    const paths = new Set(shards.flatMap((shard) => [...shard.versions.values()].map(({ path }) => path)))
     const nonce = `modpress-verify-${randomBytes(6).toString('hex')}`
     await verifyMissing(place, findings, site, {
       prefixes,
       module: versions[0]?.version.path,
-      modules: paths,
+      modules,
       nonce,
     })
     await verifyNames(place, findings, versions)
@@ -292,15 +294,27 @@ async function verifyContents(
     )
   }
   if (place.kind === 'bucket') await verifyTwins(place, findings, versions)
+  await verifyWithdrawn(place, findings, shards)
+  await verifyFiles(place, findings, site, modules, contents)
+}
+
+/** Verifies all that the site names and that was chosen. */
+async function verifyFiles(
+  place: Place,
+  findings: Findings,
+  site: SiteDescription,
+  modules: ReadonlySet<string>,
+  { versions, modules: chosen, size, progress, signal }: Contents,
+): Promise<void> {
   const names = await findPages(place, findings, site)
-  const seen = new Set<string>()
   const packages = size === 'all' ? Number.POSITIVE_INFINITY : 2
+  const pages = { packages, names, modules, seen: new Set<string>() }
+  await verifyFront(place, findings, site, names)
   const works = [
-    () => verifyFront(place, findings, site, names),
     ...versions.map((owned) => () => verifyVersion(place, findings, owned)),
-    ...modules.map(({ shard, path }) => async () => {
+    ...chosen.map(({ shard, path }) => async () => {
       const record = await verifyModule(place, findings, shard, path)
-      if (record !== undefined) await verifyPages(place, findings, site, record, { packages, names, seen })
+      if (record !== undefined) await verifyPages(place, findings, site, record, pages)
     }),
   ]
   await eachOf(works, requestsAtOnce, async (work) => {

@@ -4,7 +4,7 @@
  */
 
 import { readFile } from 'node:fs/promises'
-import { resolve } from 'node:path'
+import { resolve, sep } from 'node:path'
 import fastGlob from 'fast-glob'
 import { FatalError, problem } from '../problem.ts'
 import type { VerifiedTarget, VerifyOptions, VerifyReport } from '../verify.ts'
@@ -66,7 +66,7 @@ async function readGoSums(patterns: readonly string[]): Promise<ReadonlyMap<stri
   const cwd = process.cwd()
   const files = new Map<string, string>()
   for (const pattern of patterns) {
-    const found = await fastGlob(pattern.replaceAll('\\', '/'), {
+    const found = await fastGlob(sep === '\\' ? pattern.replaceAll('\\', '/') : pattern, {
       cwd,
       suppressErrors: true,
       ignore: ['**/node_modules'],

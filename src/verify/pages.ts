@@ -40,6 +40,8 @@ export interface PageOptions {
   readonly names: PageNames
   /** The pages that were verified already: that of a root is of each of its modules. */
   readonly seen: Set<string>
+  /** The paths of all modules. */
+  readonly modules: ReadonlySet<string>
 }
 
 /** Verifies the pages of a module: its own, that of its root, and those of so many packages. */
@@ -48,16 +50,17 @@ export async function verifyPages(
   findings: Findings,
   site: SiteDescription,
   record: ModuleRecord,
-  { packages, names, seen }: PageOptions,
+  options: PageOptions,
 ): Promise<void> {
   const { root } = record.repository
+  const { packages, seen } = options
   const below = record.packages.filter((path) => path !== record.path).slice(0, packages)
   // The page of a root that is no module itself is there all the same; the top is read by itself.
   const paths = new Set([record.path, root, ...below])
   await eachOf([...paths], 2, async (path) => {
     if (pageDirectory(path, site.prefix) === '' || seen.has(path)) return
     seen.add(path)
-    await verifyPage(place, findings, site, record, { path, names })
+    await verifyPage(place, findings, site, record, { ...options, path })
   })
 }
 
@@ -91,7 +94,7 @@ async function verifyPage(
   findings: Findings,
   { url, prefix }: SiteDescription,
   record: ModuleRecord,
-  { path, names }: { readonly path: string; readonly names: PageNames },
+  { path, names, modules }: PageOptions & { readonly path: string },
 ): Promise<void> {
   const { root } = record.repository
   const isOwn = prefix !== undefined && (path === prefix || path.startsWith(`${prefix}/`))
@@ -109,10 +112,9 @@ async function verifyPage(
     return isRight ? other : `has a go-import tag that does not lead to this site, ${root} mod ${url}`
   }
   const file = names(pageDirectory(path, prefix))
-  const about = {
-    repository: root,
-    ...(path === root && path !== record.path ? {} : { module: record.path }),
-  }
+  // A root that is no module is the repository's; a package is its module's.
+  const module = modules.has(path) ? path : path === root ? undefined : record.path
+  const about = { repository: root, ...(module === undefined ? {} : { module }) }
   await expectFile(
     place,
     findings,

@@ -55,6 +55,7 @@ export type VerifyCode =
   | 'list-stale'
   | 'list-extra'
   | 'answer-stale'
+  | 'withdrawn-served'
   | 'page-unresolvable'
   | 'pages-unindexed'
   | 'record-damaged'
@@ -530,6 +531,20 @@ const verifyFaults: Readonly<Record<VerifyCode, VerifyFault>> = {
     says: ['/@latest', 'says v1.0.0, and @latest is v1.1.0'],
     exit: 1,
     fault: answering(/log\/@latest$/, 200, json, '{"Version":"v1.0.0","Time":"2023-01-01T00:00:00Z"}'),
+  },
+  'withdrawn-served': {
+    point: 'A deployment that took no file away.',
+    because: 'must act',
+    says: ['v1.1.0.info is there', 'v1.1.0 was withdrawn'],
+    exit: 1,
+    run: () =>
+      withCopy((site) =>
+        edit(site, logShard, (text) => {
+          const line = /^\{"path":"go.example.com\/log","version":"v1.1.0".*\n/m
+          const tombstone = { withdrawn: 'go.example.com/log', version: 'v1.1.0', reason: 'a key', time: 1 }
+          return `${text.replace(line, '')}${JSON.stringify(tombstone)}\n`
+        }),
+      ),
   },
   'page-unresolvable': {
     point: 'HTML without its quotes.',

@@ -202,6 +202,21 @@ describe('nothing is found', () => {
     await server.close()
   })
 
+  test('GitLab Pages with access control, by a token', async () => {
+    const site = await buildVerifySite({ host: 'gitlab-pages' })
+    const answer = pagesHost(() => ({}), { status: 302, missing: {} })(site, new Set(filesBelow(site)))
+    const server = await serve((request, response) => {
+      const [path = ''] = (request.url ?? '').slice(1).split('?')
+      if (path === 'users/sign_in')
+        response.writeHead(200, { 'Content-Type': 'text/html' }).end('<html>Sign in')
+      else if (request.headers.authorization === 'Bearer canary')
+        answer(decodeURIComponent(path), request, response)
+      else response.writeHead(302, { Location: '/users/sign_in' }).end()
+    })
+    expect(await runVerify([server.url], { env: { MODPRESS_AUTH: 'Bearer canary' } })).toEqual([0, []])
+    await server.close()
+  })
+
   test('a directory', async () => {
     expect(await runVerify([await goodSite()])).toEqual([0, []])
   })
