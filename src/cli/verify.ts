@@ -17,12 +17,14 @@ interface VerifyFlags {
   readonly config?: string | undefined
   readonly output?: string | undefined
   readonly goSum?: readonly string[] | undefined
+  readonly json?: true | undefined
+  readonly quiet?: true | undefined
 }
 
 /** Verifies the targets, or else the output directory, and tells what was looked at. */
 export async function runVerify(
   targets: readonly string[],
-  { config, output, goSum }: VerifyFlags,
+  { config, output, goSum, json, quiet }: VerifyFlags,
   report: RunReport,
   options: VerifyOptions,
 ): Promise<Pick<VerifyReport, 'exit' | 'counts'> & { readonly summary: string }> {
@@ -35,13 +37,14 @@ export async function runVerify(
   const chosen = 'output' in settings ? [settings.output] : given
   const goSums = goSum === undefined ? undefined : await readGoSums(goSum)
   const result = await verify(settings, chosen, { ...options, ...(goSums && { goSums }) })
-  for (const target of result.targets) tellTarget(target, report)
+  const isQuiet = quiet === true && json !== true
+  for (const target of result.targets) tellTarget(target, report, isQuiet ? 'quiet' : 'all')
   const { exit, counts } = result
   const summary = `${count(counts.errors, 'error')}, ${count(counts.warnings, 'warning')}`
   return { exit, counts, summary }
 }
 
-function tellTarget(verified: VerifiedTarget, report: RunReport): void {
+function tellTarget(verified: VerifiedTarget, report: RunReport, how: 'all' | 'quiet'): void {
   const { configuration, ...counts } = verified
   const { target, repositories, modules, versions, held } = counts
   const isPart = [repositories, modules, versions].some(({ checked, of }) => checked < of)
@@ -52,7 +55,8 @@ function tellTarget(verified: VerifiedTarget, report: RunReport): void {
     ...(held === undefined ? [] : [`${count(held, 'version')} of go.sum files`]),
   ].join(', ')
   const more = isPart ? '; --full verifies all' : ''
-  report.result(`verified ${safeText(target)}: ${what}${more}`, { type: 'verified', ...counts })
+  if (how === 'all')
+    report.result(`verified ${safeText(target)}: ${what}${more}`, { type: 'verified', ...counts })
   if (configuration === undefined || configuration === '') return
   const text = `# To publish what the go.sum files lack:\n${configuration}`
   report.result(text.trimEnd(), { type: 'configuration', target, configuration })

@@ -13,7 +13,7 @@
 import type { HostName } from '../model.ts'
 import type { ProblemCode } from '../problem.ts'
 import { isImmutable } from '../render/headers.ts'
-import type { Answer } from './answer.ts'
+import { type Answer, isDocument } from './answer.ts'
 
 export interface HeaderContext {
   readonly host: HostName
@@ -88,7 +88,7 @@ function judgeLifetime({ path, headers }: Answer, context: HeaderContext): Heade
   return faults
 }
 
-function judgeForm({ path, headers }: Answer): HeaderFault[] {
+function judgeForm({ path, headers, body }: Answer): HeaderFault[] {
   const faults: HeaderFault[] = []
   const type = headers['content-type']?.toLowerCase() ?? ''
   const encoding = headers['content-encoding']?.toLowerCase() ?? ''
@@ -103,7 +103,8 @@ function judgeForm({ path, headers }: Answer): HeaderFault[] {
     faults.push({ code: 'encoding-wrong', message })
   }
   const isProxyFile = /(?:^|\/)@(?:v\/|latest$)/.test(path)
-  if (isProxyFile && type.startsWith('text/html')) {
+  // A page in its place is told of as that.
+  if (isProxyFile && type.startsWith('text/html') && !isDocument(body, 'json')) {
     faults.push({
       code: 'type-misleading',
       message: 'is served as text/html, which browsers run and hosts rewrite',
