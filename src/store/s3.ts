@@ -308,10 +308,10 @@ export class S3Store implements Store {
 
   #headers(path: string, how: 'created' | 'replaced'): Readonly<Record<string, string>> {
     const isForEver = how === 'created' && isImmutable(path)
-    return {
-      'content-type': contentType(path),
-      'cache-control': isForEver ? immutableFor(this.#access) : mutableFor(this.#access),
-    }
+    const lifetime = isForEver ? immutableFor(this.#access) : mutableFor(this.#access)
+    // Hosts answer with this page, and with its headers, for what is not there. That must not be kept.
+    const isMissingPage = path === '404.html'
+    return { 'content-type': contentType(path), 'cache-control': isMissingPage ? 'no-store' : lifetime }
   }
 
   #remember(path: string, tag: string, payload: Payload): void {
