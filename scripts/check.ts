@@ -13,6 +13,7 @@ import { addCounts, type Counts, formatCounts, noCounts, parseCounts } from './c
 const generators: Readonly<Record<string, readonly string[]>> = {
   'scripts/problems.ts': ['docs/problems.md'],
   'scripts/schema.ts': ['schema.json', 'docs/configuration.md'],
+  'scripts/components.ts': ['templates/notice.yml', 'templates/pages.yml', 'templates/publish.yml'],
 }
 
 interface Step {

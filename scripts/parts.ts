@@ -7,9 +7,10 @@
  * one as a module, checked against the checksum database; that is what go
  * itself does since 1.21, and here it is done for older ones, too.
  *
- * Some parts are servers written in Go, which the machine's go compiles once
- * into a cache of the user's, in a directory for each version. They are not on
- * the PATH: `partFile` says where they are.
+ * Some parts are programs written in Go, which the machine's go compiles once
+ * into a cache of the user's, or programs of npm that are too large to be
+ * installed with the project. Each lies in a directory for its version, and is
+ * not on the PATH: `partFile` says where it is.
  */
 
 import { spawnSync } from 'node:child_process'
@@ -17,10 +18,29 @@ import { chmodSync, existsSync, readdirSync } from 'node:fs'
 import { homedir, tmpdir } from 'node:os'
 import { delimiter, join } from 'node:path'
 
-export type PartName = 'git' | 'go' | 'python3' | 'unzip' | 'zsh' | 'fish' | ProgramName
+type SystemName =
+  | 'git'
+  | 'go'
+  | 'python3'
+  | 'unzip'
+  | 'zsh'
+  | 'fish'
+  | 'openssl'
+  | 'rsync'
+  | 'nginx'
+  | 'apache2'
+  | 'caddy'
 
-/** Programs that go compiles. */
-export type ProgramName = 'gofakes3' | 'versitygw'
+/** Programs that go compiles, or npm installs. */
+export type ProgramName =
+  | 'gofakes3'
+  | 'versitygw'
+  | 'actionlint'
+  | 'action-validator'
+  | 'gitlab-ci-local'
+  | 'wrangler'
+
+export type PartName = SystemName | ProgramName
 
 export interface MissingPart {
   readonly name: PartName
@@ -39,15 +59,26 @@ interface Part {
   readonly minimum?: string
 }
 
-/** A program, as go finds it. */
+/** A program, as go or npm finds it. */
 interface Program {
-  readonly path: string
+  /** The path of its main package. */
+  readonly path?: string
+  /** Its packages, each with its version; the first one has the program. */
+  readonly packages?: readonly string[]
   readonly version: string
 }
 
 const programs: Readonly<Record<ProgramName, Program>> = {
   gofakes3: { path: 'github.com/johannesboyne/gofakes3/cmd/gofakes3', version: 'v1.2.0' },
   versitygw: { path: 'github.com/versity/versitygw/cmd/versitygw', version: 'v1.8.0' },
+  actionlint: { path: 'github.com/rhysd/actionlint/cmd/actionlint', version: 'v1.7.12' },
+  'action-validator': {
+    packages: ['@action-validator/cli@0.6.0', '@action-validator/core@0.6.0'],
+    version: '0.6.0',
+  },
+  // Newer ones need Node 22.
+  'gitlab-ci-local': { packages: ['gitlab-ci-local@4.61.1'], version: '4.61.1' },
+  wrangler: { packages: ['wrangler@4.85.0'], version: '4.85.0' },
 }
 
 /** Go's rules for module zips that the tests rely on came with this version. */
@@ -55,7 +86,7 @@ const oldestGo = '1.25'
 /** The version that the tests were written with. */
 const newestGo = '1.26.8'
 
-const parts: Readonly<Record<Exclude<PartName, ProgramName>, Part>> = {
+const parts: Readonly<Record<SystemName, Part>> = {
   git: { packages: ['git'], command: ['git', '--version'] },
   go: {
     packages: ['golang-go', 'ca-certificates'],
@@ -67,7 +98,15 @@ const parts: Readonly<Record<Exclude<PartName, ProgramName>, Part>> = {
   unzip: { packages: ['unzip'], command: ['unzip', '-v'] },
   zsh: { packages: ['zsh'], command: ['zsh', '--version'] },
   fish: { packages: ['fish'], command: ['fish', '--version'] },
+  openssl: { packages: ['openssl'], command: ['openssl', 'version'] },
+  rsync: { packages: ['rsync'], command: ['rsync', '--version'] },
+  nginx: { packages: ['nginx-light'], command: ['nginx', '-v'] },
+  apache2: { packages: ['apache2', 'apache2-utils'], command: ['apache2', '-v'] },
+  caddy: { packages: ['caddy'], command: ['caddy', 'version'] },
 }
+
+/** All parts that tests need. */
+export const partNames = [...Object.keys(parts), ...Object.keys(programs)] as readonly PartName[]
 
 /** Finds parts, and returns those that are not there. Installs nothing. */
 export function findMissing(...names: readonly PartName[]): MissingPart[] {
@@ -79,6 +118,7 @@ export function findMissing(...names: readonly PartName[]): MissingPart[] {
  * what could not be had. PATH may be another one afterwards.
  */
 export function provideParts(...names: readonly PartName[]): MissingPart[] {
+  addSystemPrograms()
   const before = findMissing(...names)
   if (before.length === 0 || !mayInstall()) return before
   const packages = before.flatMap(({ name }) => (isProgram(name) ? [] : parts[name].packages))
@@ -90,7 +130,10 @@ export function provideParts(...names: readonly PartName[]): MissingPart[] {
 
 /** Returns where a program is, once it has been installed. */
 export function partFile(name: ProgramName): string {
-  return join(programDirectory(name), process.platform === 'win32' ? `${name}.exe` : name)
+  const isWindows = process.platform === 'win32'
+  return programs[name].packages === undefined
+    ? join(programDirectory(name), isWindows ? `${name}.exe` : name)
+    : join(programDirectory(name), 'node_modules/.bin', isWindows ? `${name}.cmd` : name)
 }
 
 /** Tells of a missing part, for everybody to see. */
@@ -131,17 +174,33 @@ function programDirectory(name: ProgramName): string {
 
 function inspectProgram(name: ProgramName): MissingPart | undefined {
   if (existsSync(partFile(name))) return undefined
-  const { path, version } = programs[name]
-  const install = `GOBIN=${programDirectory(name)} go install ${path}@${version}`
-  return { name, reason: `It has not been compiled for the tests.`, install }
+  const install = Object.entries(installEnvironment(name)).map(([key, value]) => `${key}=${value}`)
+  return {
+    name,
+    reason: 'It has not been installed for the tests.',
+    install: [...install, ...installCommand(name)].join(' '),
+  }
 }
 
 function installProgram(name: ProgramName): void {
-  const { path, version } = programs[name]
-  console.log(`Compiling ${name} ${version} with go, once. That can take some minutes.`)
-  const env = { GOBIN: programDirectory(name), GOFLAGS: '', GO111MODULE: 'on' }
-  const { isOk, output, errors } = run(['go', 'install', `${path}@${version}`], env)
+  const command = installCommand(name)
+  console.log(
+    `Installing ${name} ${programs[name].version} with ${command[0]}, once. That can take some minutes.`,
+  )
+  const env = { GOFLAGS: '', GO111MODULE: 'on', ...installEnvironment(name) }
+  const { isOk, output, errors } = run(command, env)
   if (!isOk) console.log(`${output}${errors}`.trim())
+}
+
+function installCommand(name: ProgramName): readonly string[] {
+  const { path, packages, version } = programs[name]
+  if (packages === undefined) return ['go', 'install', `${path}@${version}`]
+  const quietly = ['--no-audit', '--no-fund', '--no-package-lock']
+  return ['npm', 'install', '--prefix', programDirectory(name), ...quietly, ...packages]
+}
+
+function installEnvironment(name: ProgramName): Readonly<Record<string, string>> {
+  return programs[name].packages === undefined ? { GOBIN: programDirectory(name) } : {}
 }
 
 function mayInstall(): boolean {
@@ -157,10 +216,18 @@ function installPackages(packages: readonly string[]): void {
   const sudo = process.getuid?.() === 0 ? [] : ['sudo', '--non-interactive']
   const apt = [...sudo, 'apt-get', '--quiet', '--yes', '-o', 'DPkg::Lock::Timeout=120']
   console.log(`Installing ${packages.join(' ')} with apt-get.`)
-  const env = { DEBIAN_FRONTEND: 'noninteractive' }
+  // In runlevel 1 Debian starts no service that it has installed.
+  const env = { DEBIAN_FRONTEND: 'noninteractive', RUNLEVEL: '1' }
   const update = run([...apt, 'update'], env)
   const install = run([...apt, '--no-install-recommends', 'install', ...packages], env)
   if (!install.isOk) console.log(`${update.errors}${install.errors}`.trim())
+}
+
+/** Debian keeps servers where only root's PATH leads. */
+function addSystemPrograms(): void {
+  const path = process.env['PATH'] ?? ''
+  if (!isDebian() || path.split(delimiter).includes('/usr/sbin')) return
+  process.env['PATH'] = [path, '/usr/sbin'].join(delimiter)
 }
 
 /** Lets the go that is there download a newer one, and puts that on the PATH. */

@@ -30,7 +30,7 @@ export function renderJsonSchema(schema: object): string {
 /** Returns the reference page: a table for each object of the configuration. */
 export function renderReference(schema: Schema): string {
   const { repositories, accept } = schema.properties ?? {}
-  const { directories, commits, source } = repositories?.items?.properties ?? {}
+  const { directories, commits, source, github, gitlab, gitea } = repositories?.items?.properties ?? {}
   const parts = [
     preamble,
     section('Keys', schema),
@@ -38,6 +38,9 @@ export function renderReference(schema: Schema): string {
     section('repositories: directories', directories),
     section('repositories: commits', commits?.items?.anyOf?.find(isObject)),
     section('repositories: source', source?.anyOf?.find(isObject)),
+    section('repositories: github', github),
+    section('repositories: gitlab', gitlab),
+    section('repositories: gitea', gitea),
     section('accept', accept?.items),
   ]
   return `${parts.join('\n')}`
@@ -66,7 +69,8 @@ export default defineConfig({
 Addresses in \`clone\` are cloned with the credentials that git itself has, or with a token from the environment:
 \`MODPRESS_TOKEN_<HOST>\` (the host in capitals, all but letters and digits as \`_\`; either the token or \`user:token\`), else
 \`GITHUB_TOKEN\` for the server of the GitHub job (github.com elsewhere), and \`CI_JOB_TOKEN\` for the server of the GitLab
-job. A token is sent to its own host only, and is never written to disk.
+job. A token is sent to its own host only, and is never written to disk. Lists of [all repositories of an
+owner](discovery.md) are read with the same tokens.
 `
 
 function section(title: string, schema: Schema | undefined): string {

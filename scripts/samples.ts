@@ -28,6 +28,7 @@ export const samples: readonly Sample[] = [
   { name: 'tools', about: 'two modules in directories, each with tags of its own' },
   { name: 'clock', about: 'a module whose tag v2.0.0 was pushed without /v2 in go.mod' },
   { name: 'parser', about: 'a module whose tag v1.0.1 will be moved' },
+  { name: 'Legacy', about: 'an old module: no go.mod, and a capital letter in its path' },
 ]
 
 /** Makes all samples as directories below `dir`. */
@@ -60,6 +61,11 @@ export function makeSamples(dir: string): void {
   const parse = (n: number) => goFile('parser', `// Depth that is parsed.\nconst Depth = ${n}`)
   parser.release(['v1.0.0'], { 'go.mod': goMod('parser'), 'parser.go': parse(1) })
   parser.release(['v1.0.1'], { 'parser.go': parse(2) })
+
+  const legacy = makeRepository(join(dir, 'Legacy'))
+  const age = (n: number) => goFile('legacy', `// Age in years.\nconst Age = ${n}`)
+  legacy.release(['v1.0.0'], { 'legacy.go': age(9) })
+  legacy.release(['v2.0.0'], { 'legacy.go': age(10) })
 }
 
 /** Does what nobody should: commits a change and moves the tag v1.0.1 of parser there. */

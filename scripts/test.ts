@@ -11,12 +11,12 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { addCounts, formatCounts, noCounts, summarizeTests, type TestReport } from './counts.ts'
-import { describeMissing, provideParts } from './parts.ts'
+import { describeMissing, partNames, provideParts } from './parts.ts'
 
 const root = fileURLToPath(new URL('../', import.meta.url))
 const isCi = process.env['CI'] === 'true'
 
-const missing = provideParts('git', 'go', 'python3', 'unzip', 'zsh', 'fish', 'gofakes3', 'versitygw')
+const missing = provideParts(...partNames)
 for (const part of missing) console.log(describeMissing(part))
 
 const dir = mkdtempSync(join(tmpdir(), 'modpress-tests-'))

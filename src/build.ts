@@ -3,7 +3,8 @@
  * contents; each step is a file of its own.
  *
  *   live       live.ts           with --live: what is live is fetched, verified, and put into the directory (restore.ts)
- *   discover   git/discover.ts   settings → repositories on disk
+ *   list       listed.ts         what forges list of the owners in the settings, if there are any
+ *   discover   git/discover.ts   settings → repositories on disk, but for those that are published whole (unchanged.ts)
  *   survey     survey.ts         refs and shard of each
  *   compare    current.ts        is there anything to do?
  *   renew      renew.ts          if there is, in the order in which it is written:
@@ -23,14 +24,17 @@
 import type { Settings } from './config/schema.ts'
 import { isCurrent, isIndexed } from './current.ts'
 import type { FlowOptions } from './events.ts'
-import { discoverRepositories } from './git/discover.ts'
+import { type Candidate, isInPart, locateRepositories, matchRepositories } from './git/discover.ts'
+import type { Listed } from './listed.ts'
 import type { LiveOptions, LiveSite } from './live.ts'
 import { FatalError, problem } from './problem.ts'
 import { type FailOn, type Report, Reporter } from './report.ts'
+import { findRoots } from './roots.ts'
 import { openDirectoryStore } from './store/directory.ts'
 import type { Store } from './store/store.ts'
 import { type Run, type Survey, surveyAll } from './survey.ts'
 import type { TargetOptions } from './targets.ts'
+import { isPublished } from './unchanged.ts'
 
 export interface BuildOptions extends FlowOptions {
   /** Tokens for cloning and credentials for what is live are read from it. @default the process's */
@@ -57,7 +61,8 @@ async function buildOutput(settings: Settings, options: BuildOptions, live?: Liv
   const { acceptMoved = [], index = 'write' } = options
   const reporter = new Reporter('build', settings, options)
   const store = await openDirectoryStore(settings.output)
-  const run = await discover(settings, store, options)
+  const run = await discover(settings, store, options, live?.record)
+  reporter.notice(run.notices ?? [])
   await live?.restore(run.site)
 
   // Without the lock first: a run with nothing new writes nothing at all, not even that.
@@ -95,6 +100,7 @@ async function planOn(store: Store, settings: Settings, options: PlanOptions): P
   // The revision of a tag that is not there yet may be on any branch.
   const branches = options.as === undefined ? 'needed' : 'all'
   const run = await discover(settings, store, { ...options, branches })
+  reporter.notice(run.notices ?? [])
   const { imagineTag, tryRepository } = await import('./renew.ts')
   const imagined = options.as && (await imagineTag(run.repositories, settings.git, options.as))
   for (const survey of await surveyAll(run, imagined)) {
@@ -124,17 +130,55 @@ export async function index(
 
 // ---- The steps ----
 
-/** Finds the repositories of the settings, for a run on a store. */
+interface RunOptions extends FlowOptions, Pick<BuildOptions, 'env' | 'acceptMoved'> {
+  /** @default 'needed' */
+  readonly branches?: 'needed' | 'all'
+  /** Whether others write the store, too, so that it has roots of which the settings know nothing. @default 'single' */
+  readonly writers?: 'single' | 'many'
+}
+
+/** Finds the repositories of the settings, for a run on a store that holds, or is to hold, what the record says. */
 export async function discover(
   settings: Settings,
   store: Store,
-  options: FlowOptions & Pick<BuildOptions, 'env'> & { readonly branches?: 'needed' | 'all' },
+  options: RunOptions,
+  record: Pick<Store, 'get' | 'list'> = store,
 ): Promise<Run> {
-  const { roots, repositories, problems } = await discoverRepositories(settings, {
+  const { acceptMoved = [], branches, writers, env = process.env } = options
+  const named = await matchRepositories(settings)
+  const listed = await list(settings, named, record, { ...options, env })
+  const all = [...named, ...(listed?.candidates ?? [])]
+  const roots = [...new Set([...all.map(({ root }) => root), ...(listed?.roots ?? [])])]
+  // Around those of this part alone: each of many jobs would else look up what all the others do.
+  const own = roots.filter((root) => isInPart(root, settings.part))
+  const site = { settings, roots: writers === 'many' ? await findRoots(store, own, roots) : roots }
+  // What somebody wants to do with a repository needs the repository.
+  const isReading = acceptMoved.length > 0 || branches === 'all'
+  const { repositories, unchanged, problems } = await locateRepositories(settings, all, {
     ...options,
-    env: options.env ?? process.env,
+    env,
+    ...(isReading ? {} : { isPublished: (...found) => isPublished({ store: record, site }, ...found) }),
   })
-  return { store, site: { settings, roots }, repositories, absent: problems }
+  return {
+    store,
+    site,
+    repositories,
+    unchanged,
+    absent: [...problems, ...(listed?.absent ?? [])],
+    notices: listed?.notices ?? [],
+  }
+}
+
+/** Lists what entries of the settings have on forges. Most settings have none, and nothing is loaded then. */
+async function list(
+  settings: Settings,
+  named: readonly Candidate[],
+  record: Pick<Store, 'get' | 'list'>,
+  options: FlowOptions & Required<Pick<BuildOptions, 'env'>>,
+): Promise<Listed | undefined> {
+  if (settings.repositories.every(({ forge }) => forge === undefined)) return undefined
+  const { holdingsOf, listRepositories } = await import('./listed.ts')
+  return listRepositories(settings, named, await holdingsOf(record), options)
 }
 
 async function areCurrent(

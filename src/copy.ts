@@ -22,7 +22,7 @@ import {
   type Shard,
   versionKey,
 } from './manifest.ts'
-import type { ModulePath, PublishedVersion, Repository } from './model.ts'
+import type { ModulePath, PublishedVersion, Repository, RepositoryMeta } from './model.ts'
 import { goModH1 } from './module/dirhash.ts'
 import type { Pressed } from './press.ts'
 import { FatalError, type Problem, problem } from './problem.ts'
@@ -104,7 +104,7 @@ function checkClaim(target: Shard, source: Shard): Problem | undefined {
 /** Returns what pages and answers need of a repository: it is in the records of its modules. */
 export async function describeRepository(from: Store, shard: Shard): Promise<Repository> {
   const branches = new Set<string>()
-  let found: Pick<Repository, 'web' | 'source'> & { readonly subdir?: string } = {}
+  let found: Partial<Pick<RepositoryMeta, 'web' | 'source' | 'subdir' | 'archived'>> = {}
   const paths = [...shard.versions.values(), ...shard.withdrawn.values()].map((version) => version.path)
   for (const path of new Set(paths)) {
     const file = await from.get(recordFile(path))
@@ -113,7 +113,7 @@ export async function describeRepository(from: Store, shard: Shard): Promise<Rep
     found = record.repository
     for (const name of Object.keys(record.queries)) branches.add(name)
   }
-  const { web, subdir = '', source } = found
+  const { web, subdir = '', source, archived } = found
   return {
     root: shard.root,
     dir: '',
@@ -124,6 +124,7 @@ export async function describeRepository(from: Store, shard: Shard): Promise<Rep
     ...(shard.clone === undefined ? {} : { clone: shard.clone }),
     ...(web === undefined ? {} : { web }),
     ...(source === undefined ? {} : { source }),
+    ...(archived === undefined ? {} : { isArchived: archived }),
   }
 }
 

@@ -51,8 +51,8 @@ export async function isCurrent(
   return areStanding(faults, opened, git)
 }
 
-/** What is wrong with the clone, as far as something was refused for it. */
-function listFaults({ shard, opened }: Survey): readonly Fault[] {
+/** Returns what is wrong with the clone, as far as something was refused for it. */
+export function listFaults({ shard, opened }: Survey): readonly Fault[] {
   const refused = shard.refusals.map((each) => each.problem).filter(isRepairable)
   const broken = (opened?.changes.broken ?? []).flatMap(({ failed }) => failed ?? [])
   const failed: Fault[] = []

@@ -183,7 +183,7 @@ function describeVersion(version: PublishedVersion, retracted: string | undefine
 }
 
 function metaOf(repository: Repository, shard: Shard): RepositoryMeta {
-  const { root, web, subdir, source } = repository
+  const { root, web, subdir, source, isArchived } = repository
   const clone = repository.clone ?? shard.clone
   const branch = shard.defaultHead?.slice(headPrefix.length)
   return {
@@ -193,6 +193,7 @@ function metaOf(repository: Repository, shard: Shard): RepositoryMeta {
     subdir,
     ...(branch === undefined ? {} : { branch }),
     ...(source === undefined ? {} : { source }),
+    ...(isArchived === undefined ? {} : { archived: isArchived }),
   }
 }
 

@@ -40,6 +40,7 @@ import { recordFile, versionFile } from './render/paths.ts'
 import { type FetchedFiles, type LiveRepository, restoreSite } from './restore.ts'
 import type { Site } from './site.ts'
 import { type DirectoryStore, openDirectoryStore, outputError } from './store/directory.ts'
+import type { Store, StoredFile } from './store/store.ts'
 
 export interface LiveOptions {
   /** An address, a directory or a bucket: "https://…", "s3://…". */
@@ -50,6 +51,8 @@ export interface LiveOptions {
 
 /** A live site, verified. */
 export interface LiveSite {
+  /** The shards as they are live. Absent where nothing is. */
+  readonly record?: Pick<Store, 'get' | 'list'>
   /** Makes the output what is live, as far as it is not. */
   restore(site: Site): Promise<void>
 }
@@ -75,8 +78,23 @@ export async function withLive<T>(
     if (index === undefined) return use({ restore: async () => {} })
     const shards = await fetchShards(source, index.lines, stop)
     const repositories = await fetchRepositories({ ...options, source, output, scratch, stop }, shards)
-    return use({ restore: (site) => restoreSite(output, site, repositories, options) })
+    return use({
+      record: recordOf(shards),
+      restore: (site) => restoreSite(output, site, repositories, options),
+    })
   })
+}
+
+/** Returns the shards as a store that holds nothing else. */
+function recordOf(shards: readonly LiveShard[]): Pick<Store, 'get' | 'list'> {
+  const files = new Map<string, StoredFile>()
+  for (const { shard, body } of shards) files.set(shardPath(shard.root), { body, tag: '' })
+  return {
+    get: async (path) => files.get(path),
+    list: async function* () {
+      for (const path of files.keys()) yield { path }
+    },
+  }
 }
 
 /** Lends a store with no more of what is live than a plan needs: what was published. */

@@ -58,6 +58,8 @@ export interface Repository {
   /** Further revisions and pseudo-versions to publish. A pseudo-version may name its module: "M@v0.0.0-…". */
   readonly commits: readonly string[]
   readonly source?: ForgeName | SourceTemplate
+  /** The forge that lists it says that nobody works on it any more. */
+  readonly isArchived?: true
 }
 
 /** A name in a repository and what it points to. Remote-tracking heads are named as the remote names them. */
@@ -159,6 +161,8 @@ export interface RepositoryMeta {
   /** The short name of the default branch. */
   readonly branch?: string
   readonly source?: ForgeName | SourceTemplate
+  /** The forge that lists it says that nobody works on it any more. */
+  readonly archived?: true
 }
 
 /** All that is published of one module, from which its files are rendered: `-/modules/<path>.json`. */

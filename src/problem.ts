@@ -29,6 +29,12 @@ export type ProblemCode =
   | 'repository-format'
   | 'repository-empty'
   | 'clone-failed'
+  | 'listing-failed'
+  | 'repository-vanished'
+  | 'repository-forbidden'
+  | 'repository-hidden'
+  | 'repositories-left-out'
+  | 'root-shared'
   | 'root-claimed'
   | 'shallow'
   | 'shallow-no-tags'
@@ -173,6 +179,41 @@ const catalogue: Readonly<Record<ProblemCode, CatalogueEntry>> = {
     severity: 'error',
     about: 'The address could not be cloned or fetched.',
     hint: 'Try "git ls-remote" with this address. For a token, set MODPRESS_TOKEN_<HOST> or a git credential helper.',
+  },
+  'listing-failed': {
+    severity: 'error',
+    about:
+      'The repositories of an owner could not be listed, or not all of them. What is published of them stays, and nothing new is taken in.',
+    hint: 'Run again later. What is published stays.',
+  },
+  'repository-vanished': {
+    severity: 'warning',
+    about:
+      'A published repository is no longer in the list that it came from: it was deleted, renamed or moved, or the token sees less than before. Its versions stay.',
+    hint: 'Nothing is lost. If it was moved, give it an entry of its own with "root" and its new "clone".',
+  },
+  'repository-forbidden': {
+    severity: 'warning',
+    about: 'A repository is listed, and cannot be read. What is published of it stays.',
+    hint: 'Let the token read its contents, or leave the repository out with "exclude".',
+  },
+  'repository-hidden': {
+    severity: 'warning',
+    about:
+      'A repository that a public site has published can no longer be seen by everyone. Its versions stay public, and nothing new is taken in.',
+    hint: 'If the versions were never meant to be public, take them down with "modpress withdraw".',
+  },
+  'repositories-left-out': {
+    severity: 'note',
+    about:
+      'Some listed repositories cannot be seen by everyone, as the site can, and were left out. They are counted, and not named: a report may be public, too.',
+    hint: 'To take them in, make the site private: "access: private". To be silent about them, name them in "exclude".',
+  },
+  'root-shared': {
+    severity: 'error',
+    about:
+      'Two listed repositories get the same root. The one that the site holds already goes on, else neither.',
+    hint: 'Write {path} instead of {name} in "root", or leave one of them out with "exclude".',
   },
   'root-claimed': {
     severity: 'error',

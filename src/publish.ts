@@ -26,7 +26,7 @@ import { versionKey } from './manifest.ts'
 import type { PublishedVersion } from './model.ts'
 import { hidePlacesIn } from './places.ts'
 import { type Pressed, pressRepository, shareMemory } from './press.ts'
-import { FatalError, problem } from './problem.ts'
+import { FatalError, type Problem, problem } from './problem.ts'
 import { acceptMoved, originOf, recover } from './renew.ts'
 import { type FailOn, type Report, Reporter } from './report.ts'
 import { findRoots } from './roots.ts'
@@ -136,6 +136,7 @@ export async function publishInto(
   const work = await (from === undefined
     ? pressing(store, settings, options)
     : copying(store, settings, from, options))
+  reporter.notice(work.notices ?? [])
   let done = 0
   try {
     await eachOf(work.surveys, repositoriesAtOnce, async (survey) => {
@@ -172,28 +173,23 @@ const repositoriesAtOnce = 4
 interface Work {
   readonly site: Site
   readonly surveys: readonly Survey[]
+  readonly notices?: readonly Problem[]
   /** Creates the versions that the target lacks. Without an enumeration there is nothing more to do. */
   press(survey: Survey): Promise<Pressed>
   end(): void
 }
 
 async function pressing(store: Store, settings: Settings, options: PublishOptions): Promise<Work> {
-  const found = await discover(settings, store, options)
-  // Of this part alone: each of many jobs would else look up what all the others do.
-  const own = [
-    ...found.repositories.map(({ root }) => root),
-    ...found.absent.flatMap((each) => each.repository ?? []),
-  ]
-  const roots = await findRoots(store, [...new Set<string>(own)], found.site.roots)
-  const site = { ...found.site, roots }
-  const surveys = await surveyAll({ ...found, site, isShared: true })
+  const found = await discover(settings, store, { ...options, writers: 'many' })
+  const { site } = found
+  const surveys = await surveyAll({ ...found, isShared: true })
   checkAcceptMoved(surveys, options.acceptMoved ?? [])
   const hands = new Hands(settings.jobs, shareMemory(settings.memory))
   options.signal?.addEventListener('abort', () => hands.stop())
   const memory = settings.memory / Math.max(1, Math.min(surveys.length, repositoriesAtOnce))
   const part = { ...site, settings: { ...settings, memory } }
   const press = (survey: Survey) => pressSurveyed(store, part, survey, hands, options)
-  return { site, surveys, press, end: () => hands.end() }
+  return { site, surveys, notices: found.notices ?? [], press, end: () => hands.end() }
 }
 
 async function pressSurveyed(

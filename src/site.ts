@@ -46,7 +46,7 @@ export function ownerOf(roots: readonly string[], path: string): string | undefi
  */
 export function settingsHash(site: Site, repository: Repository, defaultHead: string | undefined): string {
   const { url, origin, maxGo } = site.settings
-  const { clone, web, subdir, versions, directories, branches, commits, source } = repository
+  const { clone, web, subdir, versions, directories, branches, commits, source, isArchived } = repository
   const below = site.roots.filter((root) => root.startsWith(`${repository.root}/`)).sort()
   const relevant = [
     derivedFormat,
@@ -62,6 +62,8 @@ export function settingsHash(site: Site, repository: Repository, defaultHead: st
     commits,
     source,
   ]
-  const text = JSON.stringify([...relevant, below, defaultHead])
+  // Only where it is so, so that the hashes of all others stay what they were.
+  const more = isArchived === true ? ['archived'] : []
+  const text = JSON.stringify([...relevant, below, defaultHead, ...more])
   return createHash('sha256').update(text).digest('hex')
 }

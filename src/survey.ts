@@ -57,24 +57,31 @@ export interface Run {
   readonly store: Store
   readonly site: Site
   readonly repositories: readonly Repository[]
+  /** Those that were not even cloned, since all that they have is published. @default none */
+  readonly unchanged?: readonly Repository[]
   /** Roots of the settings whose repository could not be had, and why. */
   readonly absent: readonly Problem[]
+  /** What is to be told once and not recorded. @default nothing */
+  readonly notices?: readonly Problem[]
   /** Whether others may write the site at the same time, who know more of a repository. @default false */
   readonly isShared?: boolean
 }
 
 /** Surveys all repositories of a run. An imagined ref is taken as if it was there. */
 export async function surveyAll(run: Run, imagined?: Imagined): Promise<Survey[]> {
-  const { store, site, repositories, absent } = run
+  const { store, site, repositories, unchanged = [], absent } = run
+  const all = [...repositories, ...unchanged].sort((a, b) => (a.root < b.root ? -1 : 1))
   const limit = pLimit(16)
   // In a site of thousands of repositories the index is larger than what it saves.
   const vouched = run.isShared ? new Map() : parseManifestIndex(await store.get('-/manifest.jsonl'))
   const surveys = await Promise.all(
-    repositories.map((repository) =>
+    all.map((repository) =>
       limit(async () => {
         const more = absent.filter((each) => each.repository === repository.root)
         const extra = imagined?.repository === repository ? [imagined.ref] : []
-        const survey = await surveyRepository(run, repository, extra, vouched)
+        const survey = unchanged.includes(repository)
+          ? await surveyUnchanged(store, repository, vouched)
+          : await surveyRepository(run, repository, await openRepository(repository), extra, vouched)
         return {
           ...survey,
           problems: [...more, ...survey.problems].map((each) => hidePlaces(site.settings, each)),
@@ -82,20 +89,24 @@ export async function surveyAll(run: Run, imagined?: Imagined): Promise<Survey[]
       }),
     ),
   )
-  const known = new Set<string>(repositories.map(({ root }) => root))
+  const known = new Set<string>(all.map(({ root }) => root))
   const others = absent.filter(({ repository }) => repository !== undefined && !known.has(repository))
   const absentSurveys = others.map((each) => surveyAbsent(store, hidePlaces(site.settings, each), vouched))
   return [...surveys, ...(await Promise.all(absentSurveys))]
 }
 
-/** Surveys a repository. `extra` refs are taken as if they were there. */
-async function surveyRepository(
-  { store, site, isShared = false }: Run,
+/** What is listed of a repository, and where it lies. */
+type Opened = Pick<OpenedSurvey, 'location' | 'listing'>
+
+/** Surveys a repository as it was found. `extra` refs are taken as if they were there. */
+export async function surveyRepository(
+  { store, site, isShared = false }: Pick<Run, 'site' | 'isShared'> & { readonly store: Pick<Store, 'get'> },
   given: Repository,
-  extra: readonly Ref[],
-  vouched: Vouched,
+  found: Opened | Problem,
+  extra: readonly Ref[] = [],
+  vouched: Vouched = new Map(),
 ): Promise<Survey> {
-  const [read, found] = await Promise.all([readShard(store, given, vouched), openRepository(given)])
+  const read = await readShard(store, given, vouched)
   const { shard } = read
   const place: ProblemPlace = { repository: given.root }
   const isClaimed =
@@ -155,6 +166,14 @@ function lacksTags({ address }: Repository, { tags }: RefListing, { refs }: Shar
   return false
 }
 
+/** Surveys a repository that was found to be as its shard says, which then says it all. */
+async function surveyUnchanged(store: Store, given: Repository, vouched: Vouched): Promise<Survey> {
+  const read = await readShard(store, given, vouched)
+  const { settings, clone } = read.shard
+  const repository = clone === undefined ? given : { ...given, clone }
+  return { ...read, repository, settings, problems: openProblems(read.shard) }
+}
+
 /** Surveys a root whose repository could not be had: what is published stays, and the problem is told. */
 async function surveyAbsent(store: Store, found: Problem, vouched: Vouched): Promise<Survey> {
   const root = found.repository as ModulePath
@@ -165,7 +184,7 @@ async function surveyAbsent(store: Store, found: Problem, vouched: Vouched): Pro
 
 /** Reads the shard of a repository. Throws a FatalError where a newer modpress wrote it. */
 export async function readShard(
-  store: Store,
+  store: Pick<Store, 'get'>,
   repository: Pick<Repository, 'root'>,
   vouched: Vouched = new Map(),
 ): Promise<Pick<Survey, 'shard' | 'shardState' | 'sha256' | 'tag'>> {
@@ -206,9 +225,7 @@ export function hashShard(file: StoredFile | undefined): string | undefined {
   return file === undefined ? undefined : hash('sha256', file.body, 'hex')
 }
 
-async function openRepository(
-  repository: Repository,
-): Promise<{ location: GitLocation; listing: RefListing } | Problem> {
+async function openRepository(repository: Repository): Promise<Opened | Problem> {
   const place = { repository: repository.root }
   const location = await locateRepository(repository.dir, place)
   if (isProblem(location)) return location

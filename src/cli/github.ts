@@ -1,6 +1,7 @@
 /**
  * What a job on GitHub gets beside the text: annotations of new problems, the
- * list of added versions as an output of the step, and a summary in Markdown.
+ * outputs of the step (the added versions, and the site's directory for the
+ * steps that deploy it), and a summary in Markdown.
  */
 
 import { appendFile } from 'node:fs/promises'
@@ -14,6 +15,8 @@ export interface Outcome {
   /** The line that sums up the run. */
   readonly summary: string
   readonly versions: readonly VersionEvent[]
+  /** The site, where the run wrote one. */
+  readonly directory?: string
   /** The new problems; of those that are alike, the first one. */
   readonly problems: readonly Annotated[]
 }
@@ -33,19 +36,35 @@ export function renderAnnotations(problems: readonly Annotated[]): string {
   return lines.join('')
 }
 
-/** Writes the output and the summary of the step. Returns what went wrong, if anything did. */
+/** Writes the outputs and the summary of the step. Returns what went wrong, if anything did. */
 export async function writeStep(env: Environment, outcome: Outcome): Promise<string | undefined> {
-  const added = outcome.versions.filter(({ action }) => action === 'add')
-  const names = JSON.stringify(added.map(({ module, version }) => `${module}@${version}`))
   try {
-    if (env['GITHUB_OUTPUT'] && outcome.command === 'build') {
-      await appendFile(env['GITHUB_OUTPUT'], `added=${names}\n`)
-    }
+    if (env['GITHUB_OUTPUT']) await appendFile(env['GITHUB_OUTPUT'], renderOutputs(outcome))
     if (env['GITHUB_STEP_SUMMARY']) await appendFile(env['GITHUB_STEP_SUMMARY'], renderSummary(outcome))
     return undefined
   } catch (error) {
     return error instanceof Error ? error.message : String(error)
   }
+}
+
+/** GitHub takes 1 MiB of outputs at most. */
+const outputLimit = 2 ** 19
+
+/** Returns the outputs of the step, a line each. */
+function renderOutputs({ command, versions, directory }: Outcome): string {
+  if (command !== 'build' && command !== 'publish') return ''
+  const added = versions.flatMap(({ action, module, version }) =>
+    action === 'add' ? `${module}@${version}` : [],
+  )
+  let room = outputLimit
+  const names = [...new Set(added)].filter((name) => {
+    room -= name.length + 3
+    return room > 0
+  })
+  const lines = [`added=${JSON.stringify(names)}\n`]
+  // The name of a directory can hold the end of a line, and with it another output.
+  if (directory !== undefined && !/[\r\n]/.test(directory)) lines.push(`directory=${directory}\n`)
+  return lines.join('')
 }
 
 /** GitHub takes 1 MiB at most, and people read less. */

@@ -13,15 +13,18 @@ import type { BuildOptions } from '../build.ts'
 import { ownVersion } from '../config/package.ts'
 import type { RepositoryPart, Settings } from '../config/schema.ts'
 import type { FlowOptions } from '../events.ts'
+import type { CiName } from '../init/choose.ts'
+import { hostNames } from '../model.ts'
 import { FatalError, problem } from '../problem.ts'
 import type { FailOn, Report } from '../report.ts'
-import type { Ending, RunReport } from './report.ts'
+import type { Ending, RunEnd, RunReport } from './report.ts'
 
 // The same module; these are its types with what each flag gives.
 const { Command, Option, Argument } = commander as unknown as typeof Typed
 
 const failOn = ['new', 'error', 'warning', 'never'] as const
 const shells = ['bash', 'zsh', 'fish'] as const
+const ciNames = ['github', 'gitlab'] as const satisfies readonly CiName[]
 
 const examples = `
 Examples:
@@ -73,13 +76,14 @@ function createProgram() {
         const live = readLive(flags)
         const settings = await load(flags)
         const { build } = await import('./flows.ts')
-        return build(settings, {
+        const report = await build(settings, {
           ...flow,
           failOn: flags.failOn,
           acceptMoved: flags.acceptMoved ?? [],
           index: flags.index ? 'write' : 'leave',
           ...live,
         })
+        return { ...report, directory: settings.output }
       })
     })
 
@@ -219,6 +223,48 @@ function createProgram() {
     })
 
   program
+    .command('init')
+    .summary('write a configuration and a CI job')
+    .description(
+      'Writes a configuration and a CI job from what it finds here: a Go module, or a directory of clones, or the repositories that are named. Asks nothing, and writes over no file.',
+    )
+    .argument('[REPOSITORY...]', 'for a registry of them: addresses to clone from')
+    .addOption(new Option('--host <HOST>', 'the static host that will serve the site').choices(hostNames))
+    .addOption(
+      new Option('--ci <CI>', 'whose job to write; default: as the origin and the files here say').choices(
+        ciNames,
+      ),
+    )
+    .option('--target <TARGET>', 'where the job publishes to: s3://BUCKET/PREFIX')
+    .option('--registry <OWNER/REPO>', 'publish nothing from here, but tell the repository of the registry')
+    .option('--action <OWNER/REPO@REF>', "the Action of modpress, where it is a copy of one's own")
+    .addHelpText('after', initExamples)
+    .action((repositories, _flags, command) => {
+      const flags = command.optsWithGlobals()
+      return run('init', flags, async (_flow, report) => {
+        const { init } = await import('./init.ts')
+        const { host, ci, target, registry, action, url } = flags
+        const { files, steps } = await init({
+          cwd: process.cwd(),
+          env: process.env,
+          repositories,
+          ...(host === undefined ? {} : { host }),
+          ...(ci === undefined ? {} : { ci }),
+          ...(target === undefined ? {} : { target }),
+          ...(registry === undefined ? {} : { registry }),
+          ...(action === undefined ? {} : { action }),
+          ...(url === undefined ? {} : { url }),
+        })
+        for (const { path, action: what } of files) {
+          const note = what === 'kept' ? '  (it is there already)' : ''
+          report.result(`${what}  ${path}${note}`, { type: 'file', action: what, path })
+        }
+        report.remark(['Next:', ...steps.map((step, index) => `  ${index + 1}. ${step}`)].join('\n'))
+        return { exit: 0, counts: nothing, summary: '' }
+      })
+    })
+
+  program
     .command('serve')
     .summary('serve the site on this machine')
     .description('Serves the site over http as a static host would, until it is stopped.')
@@ -270,6 +316,13 @@ const liveFlag = [
 ] as const
 const newFlag = ['--new', 'with --live: nothing was deployed yet. For the very first time only'] as const
 
+const initExamples = `
+Examples:
+  modpress init --target s3://registry          each tag publishes itself into a bucket
+  modpress init --host github-pages             a site that anyone can read
+  modpress init --registry acme/registry        another repository presses this one
+  modpress init https://git.example.com/acme/billing.git --target s3://registry`
+
 const buildExamples = `
 Examples:
   modpress build --output public --url https://go.example.com
@@ -300,10 +353,7 @@ interface Flags {
 }
 
 /** What a command came to. */
-interface Result extends Pick<Report, 'exit' | 'counts'> {
-  /** @default the counts in words */
-  readonly summary?: string
-}
+interface Result extends Pick<Report, 'exit' | 'counts'>, RunEnd {}
 
 const nothing: Report['counts'] = { added: 0, kept: 0, refused: 0, errors: 0, warnings: 0, known: 0 }
 
@@ -361,11 +411,14 @@ async function run(
   for (const signal of signals) process.on(signal, onSignal)
   process.on('uncaughtException', onBug)
   try {
-    const { exit, counts, summary } = await work(
+    const { exit, counts, summary, directory } = await work(
       { onEvent: (event) => report.onEvent(event), signal: stop.signal },
       report,
     )
-    await report.finish(exit, counts, summary)
+    await report.finish(exit, counts, {
+      ...(summary === undefined ? {} : { summary }),
+      ...(directory === undefined ? {} : { directory }),
+    })
     process.exitCode = exit
   } catch (error) {
     // What fails after an interrupt, fails because of it.

@@ -6,6 +6,7 @@
  * named, since someone still has to act. JSON lines have everything.
  */
 
+import { quoteYaml } from '../config/yaml.ts'
 import type { ModpressEvent, ProblemEvent, VersionEvent } from '../events.ts'
 import type { Problem } from '../problem.ts'
 import { type Counts, nameOf } from '../report.ts'
@@ -45,10 +46,17 @@ export interface RunReport {
   remark(text: string): void
   /** Tells a result in words, for programs as an object. */
   result(text: string, object: Readonly<Record<string, unknown>>): void
-  /** Ends with the counts, or with another line in their place; an empty one is none. */
-  finish(exit: number, counts: Counts, summary?: string): Promise<void>
+  finish(exit: number, counts: Counts, end?: RunEnd): Promise<void>
   /** Ends a run that could not go on. */
   fail(ending: Ending, exit: number): Promise<void>
+}
+
+/** What is told at the end of a run. */
+export interface RunEnd {
+  /** The last line; an empty one is none. @default the counts in words */
+  readonly summary?: string
+  /** The site, where the run wrote one. */
+  readonly directory?: string
 }
 
 /** Opens the report of a run. */
@@ -106,11 +114,11 @@ class JsonReport implements RunReport {
     this.#line(object)
   }
 
-  async finish(exit: number, counts: Counts, summary?: string): Promise<void> {
+  async finish(exit: number, counts: Counts, end: RunEnd = {}): Promise<void> {
     const { command } = this.#options
     this.#progress.end()
     this.#line({ type: 'report', command, exit, counts })
-    await tellGithub(this.#options, this.#collected, summary ?? summarize(command, counts))
+    await tellGithub(this.#options, this.#collected, { summary: summarize(command, counts), ...end })
   }
 
   async fail(ending: Ending, exit: number): Promise<void> {
@@ -199,14 +207,14 @@ class TextReport implements RunReport {
     this.#options.stdout.write(`${text}\n`)
   }
 
-  async finish(_exit: number, counts: Counts, line?: string): Promise<void> {
+  async finish(_exit: number, counts: Counts, end: RunEnd = {}): Promise<void> {
     this.#progress?.end()
     const { command, stdout, stderr, style } = this.#options
-    const summary = line ?? summarize(command, counts)
+    const { summary = summarize(command, counts) } = end
     if (style === 'text') stdout.write(this.#renderVersions())
     stderr.write(this.#renderProblems())
     if (style === 'text' && summary !== '') stdout.write(`${safeText(summary)}\n`)
-    await tellGithub(this.#options, this.#collected, summary)
+    await tellGithub(this.#options, this.#collected, { ...end, summary })
   }
 
   async fail(ending: Ending): Promise<void> {
@@ -295,15 +303,13 @@ export function renderAcceptance(each: Problem): string | undefined {
   if (module === undefined) return undefined
   const version = nameOf(each)
   const fields = { module, ...(version === undefined ? {} : { version }), code: each.code, reason: '…' }
-  const parts = Object.entries(fields).map(([key, value]) => `${key}: ${quoteYaml(value)}`)
+  const parts = Object.entries(fields).map(([key, value]) => `${key}: ${safeYaml(value)}`)
   return `{ ${parts.join(', ')} }`
 }
 
-/** Plain where YAML reads it as the same text in any case; else in quotes, as in JSON. */
-function quoteYaml(text: string): string {
-  const isWord = /^(?:true|false|null|yes|no|on|off|y|n)$/i.test(text)
-  if (text === '…' || (/^[a-z][\w./+-]*$/i.test(text) && !isWord)) return text
-  return JSON.stringify(text).replaceAll(/[\p{Cc}\p{Cf}\u2028\u2029]/gu, (character) => safeText(character))
+function safeYaml(text: string): string {
+  if (text === '…') return text
+  return quoteYaml(text).replaceAll(/[\p{Cc}\p{Cf}\u2028\u2029]/gu, (character) => safeText(character))
 }
 
 /** Problems that are alike. */
@@ -340,11 +346,15 @@ function isGithub({ env }: ReportOptions): boolean {
   return env['GITHUB_ACTIONS'] === 'true'
 }
 
-async function tellGithub(options: ReportOptions, collected: Collected, summary: string): Promise<void> {
+async function tellGithub(
+  options: ReportOptions,
+  collected: Collected,
+  end: RunEnd & { readonly summary: string },
+): Promise<void> {
   if (!isGithub(options)) return
   const { command, env, stderr } = options
   const problems = collected.groups('new').flatMap((group) => group.slice(0, 1))
   stderr.write(renderAnnotations(problems))
-  const failure = await writeStep(env, { command, summary, versions: collected.versions, problems })
+  const failure = await writeStep(env, { ...end, command, versions: collected.versions, problems })
   if (failure !== undefined) stderr.write(`The summary of the step could not be written: ${failure}\n`)
 }

@@ -13,6 +13,7 @@ import { dirname, isAbsolute, join, relative, resolve, sep } from 'node:path'
 import { FatalError, problem } from '../problem.ts'
 import { derivedAddress, parseAddress } from './address.ts'
 import { findConfigFile, findTop, readConfigFile } from './file.ts'
+import { completeForge } from './forge.ts'
 import {
   type Config,
   findGlob,
@@ -129,10 +130,11 @@ function chooseUrl({ url, env }: LoadOptions, parsed: ParsedConfig): Pick<Settin
 }
 
 function completeRepository(
-  { root, subdir, directories, branches, commits, dir, ...rest }: RepositoryConfig,
+  { root, subdir, directories, branches, commits, dir, github, gitlab, gitea, ...rest }: RepositoryConfig,
   absolute: (path: string) => string,
 ): RepositorySettings {
   const { include, exclude } = directories ?? {}
+  const forge = completeForge({ github, gitlab, gitea })
   return {
     root,
     subdir: subdir ?? '',
@@ -143,6 +145,7 @@ function completeRepository(
     branches: branches ?? [],
     commits: commits ?? [],
     ...(dir === undefined ? {} : splitGlob(dir, absolute)),
+    ...(forge === undefined ? {} : { forge }),
     ...withoutUndefined(rest),
   }
 }
@@ -175,8 +178,8 @@ async function inferRepository(top: string, git: Settings['git']): Promise<Repos
 
 /** What is neither on disk nor at an address cannot be pressed; on the site's own host there is no git to ask. */
 function checkAddresses({ repositories, prefix }: Settings): void {
-  for (const { root, dir, clone } of repositories) {
-    if (dir !== undefined || clone !== undefined) continue
+  for (const { root, dir, clone, forge } of repositories) {
+    if (dir !== undefined || clone !== undefined || forge !== undefined) continue
     const host = parseAddress(derivedAddress(root))?.host
     if (host === undefined || host !== prefix?.split('/')[0]) continue
     const message = `The repository ${root} has neither "dir" nor "clone", and ${host} is the site itself.`

@@ -11,10 +11,24 @@ import { readdirSync, readFileSync } from 'node:fs'
 
 const top = new URL('../../', import.meta.url)
 
+interface Package {
+  readonly version: string
+  readonly repository?: { readonly url?: string }
+}
+
 /** Returns the version of modpress. */
 export function ownVersion(): string {
-  const text = readFileSync(new URL('package.json', top), 'utf8')
-  return (JSON.parse(text) as { readonly version: string }).version
+  return readPackage().version
+}
+
+/** Returns the repository of modpress on GitHub, as "owner/name": a release knows where it was made. */
+export function ownRepository(): string | undefined {
+  const { repository } = readPackage()
+  return /^git\+https:\/\/github\.com\/([\w.-]+\/[\w.-]+?)\.git$/.exec(repository?.url ?? '')?.[1]
+}
+
+function readPackage(): Package {
+  return JSON.parse(readFileSync(new URL('package.json', top), 'utf8'))
 }
 
 export interface Asset {

@@ -17,6 +17,8 @@ import { checkModulePath } from '../module/path.ts'
 import { parseVersionRange } from '../module/version.ts'
 import { isProblemCode, type Problem, problem } from '../problem.ts'
 import { parseAddress } from './address.ts'
+import { type ForgeConfig, type ForgeSettings, forgeKeyNames, forgeSchemas } from './forge.ts'
+import { fillTemplate, isTemplate } from './template.ts'
 
 /** The keys that say what a site is, and not what is in it. Its own `-/site.json` says them, too. */
 export const siteKeys = ['access', 'host', 'gatekeeper', 'prefixes'] as const
@@ -32,8 +34,8 @@ export interface Acceptance {
   readonly reason: string
 }
 
-/** One entry of `repositories`: a repository, or with a glob in `dir` many. */
-export interface RepositoryConfig {
+/** One entry of `repositories`: a repository, or with a glob in `dir` or an owner on a forge many. */
+export interface RepositoryConfig extends ForgeConfig {
   readonly root: string
   readonly clone?: string | undefined
   readonly web?: string | undefined
@@ -73,7 +75,7 @@ export type ParsedConfig = Config & {
 
 /** One entry of `repositories`, complete. */
 export interface RepositorySettings {
-  /** An import path; with `glob` it may hold "{name}" and "{path}", as may `clone` and `web`. */
+  /** An import path; with `glob` or `forge` it may hold "{name}" and "{path}", as may `clone` and `web`. */
   readonly root: string
   /** Absolute: the repository, or with `glob` the directory below which the repositories lie. */
   readonly dir?: string
@@ -89,6 +91,8 @@ export interface RepositorySettings {
   /** Revisions, pseudo-versions, and globs of go.sum files, which are relative to the settings' `base`. */
   readonly commits: readonly (string | { readonly from: string })[]
   readonly source?: ForgeName | SourceTemplate
+  /** Whose repositories the entry is about; absent: it names them itself. */
+  readonly forge?: ForgeSettings
 }
 
 /** One of several parts of the repositories, which other runs do. */
@@ -163,7 +167,7 @@ const sourceTemplate = {
 
 const repository = {
   root: lineOfText.describe(
-    "The import path of the repository's root: the prefix of its go-import tag. With a glob in \"dir\" it may hold {name} (the directory's name without .git) and {path} (its path below the glob's fixed part).",
+    'The import path of the repository\'s root: the prefix of its go-import tag. With a glob in "dir" it may hold {name} (the directory\'s name without .git) and {path} (its path below the glob\'s fixed part), and with "github", "gitlab" or "gitea" {name} and {path} (below the owner).',
   ),
   clone: lineOfText
     .refine(
@@ -173,7 +177,7 @@ const repository = {
     .refine((text) => !holdsCredentials(text), 'must not hold credentials; set MODPRESS_TOKEN_<HOST> instead')
     .optional()
     .describe(
-      'The address that git clones, also shown in go-import and Origin. Default: the origin of "dir" as https, else https:// and the root where that is not on the site itself.',
+      'The address that git clones, also shown in go-import and Origin. Default: the origin of "dir" as https, what a forge lists, else https:// and the root where that is not on the site itself.',
     ),
   web: lineOfText
     .refine((text) => isWebAddress(text), 'must be an http or https address without credentials')
@@ -217,6 +221,7 @@ const repository = {
     .describe(
       'Templates of links to source files: the name of a forge, or the three templates of go-source.',
     ),
+  ...forgeSchemas,
 } satisfies Record<keyof RepositoryConfig, z.ZodType>
 
 const acceptance = {
@@ -366,22 +371,39 @@ export function findGlob(path: string): number {
 }
 
 function checkRepository(
-  value: { readonly root: string; readonly dir?: string | undefined; readonly clone?: string | undefined },
+  value: Pick<RepositoryConfig, 'root' | 'dir' | 'clone' | keyof ForgeConfig>,
   context: z.RefinementCtx,
 ): void {
-  const addIssue = (key: keyof RepositoryConfig, message: string) =>
-    context.addIssue({ code: 'custom', path: [key], message })
-  const isTemplate = /\{(name|path)\}/.test(value.root)
-  if (isTemplate && (value.dir === undefined || findGlob(value.dir) < 0)) {
-    addIssue('root', 'can hold {name} and {path} only beside a "dir" that is a glob')
-    return
-  }
-  const name = value.root.startsWith('gopkg.in/') ? 'name.v1' : 'name'
-  const reason = checkRoot(value.root.replaceAll(/\{(name|path)\}/g, name))
-  if (reason !== undefined) addIssue('root', `is no import path: ${reason}`)
+  const fault = faultOfRepository(value)
+  if (fault !== undefined) context.addIssue({ code: 'custom', path: [fault[0]], message: fault[1] })
 }
 
-function holdsCredentials(text: string): boolean {
+/** Returns the key that is wrong, and why. */
+function faultOfRepository(
+  value: Pick<RepositoryConfig, 'root' | 'dir' | 'clone' | keyof ForgeConfig>,
+): readonly [keyof RepositoryConfig, string] | undefined {
+  const { root, dir, clone } = value
+  const [forge, second] = (['github', 'gitlab', 'gitea'] as const).filter((key) => value[key] !== undefined)
+  if (second !== undefined) return [second, `cannot be beside "${forge}": write an entry for each`]
+  if (forge !== undefined && dir !== undefined) return ['dir', `cannot be beside "${forge}"`]
+  if (forge !== undefined && !isTemplate(root)) {
+    return ['root', 'must hold {path} or {name}, so that each repository has a root of its own']
+  }
+  if (forge !== undefined && clone !== undefined && !isTemplate(clone)) {
+    return ['clone', 'must hold {path} or {name}, as each repository has an address of its own']
+  }
+  const isOfMany = forge !== undefined || (dir !== undefined && findGlob(dir) >= 0)
+  if (isTemplate(root) && !isOfMany) {
+    const beside = 'a "dir" that is a glob, or "github", "gitlab" or "gitea"'
+    return ['root', `can hold {name} and {path} only beside ${beside}`]
+  }
+  const name = root.startsWith('gopkg.in/') ? 'name.v1' : 'name'
+  const reason = checkRoot(fillTemplate(root, { name, path: name }))
+  return reason === undefined ? undefined : ['root', `is no import path: ${reason}`]
+}
+
+/** Tells whether an address names a user or a password, where that is more than ssh's own. */
+export function holdsCredentials(text: string): boolean {
   const address = parseAddress(text)
   return address?.hasPassword === true || (address?.user !== undefined && address.scheme !== 'ssh')
 }
@@ -451,6 +473,7 @@ function keysAt(path: Path): string[] {
   if (second === 'directories') return Object.keys(directories)
   if (second === 'source') return Object.keys(sourceTemplate)
   if (second === 'commits') return Object.keys(commitsFrom)
+  if (second === 'github' || second === 'gitlab' || second === 'gitea') return [...forgeKeyNames[second]]
   return Object.keys(repository)
 }
 

@@ -48,6 +48,8 @@ export interface CloneOptions {
 export interface Clone {
   readonly dir?: string
   readonly problem?: Problem
+  /** Whether the server was there, and said that there is nothing, or nothing for us. */
+  readonly isRefused?: boolean
 }
 
 /** What is to be cloned, and for whom. */
@@ -60,8 +62,12 @@ export interface CloneRequest {
   readonly onProgress?: (progress: FetchProgress) => void
 }
 
-/** Clones an address into the cache or brings its clone up to date. */
-export type Cloner = (request: CloneRequest) => Promise<Clone>
+export interface Cloner {
+  /** Clones an address into the cache or brings its clone up to date. */
+  clone(request: CloneRequest): Promise<Clone>
+  /** Returns what a clone would have; undefined where there is one already, or where only an attempt tells. */
+  peek(request: Pick<CloneRequest, 'url' | 'branches'>): Promise<RemoteRefs | undefined>
+}
 
 /** Returns what clones into the settings' cache: git, or where it is not there or not wanted, isomorphic-git. */
 export async function openCloner(settings: Settings, { env, signal }: CloneOptions): Promise<Cloner> {
@@ -69,12 +75,18 @@ export async function openCloner(settings: Settings, { env, signal }: CloneOptio
   await makeCache(cache)
   const hasGit = settings.git !== 'isomorphic' && (await findGit(env))
   if (settings.git === 'native' && !hasGit) {
-    return async ({ url, repository }) => ({ problem: needsGit(repository, url, 'git was not found') })
+    return {
+      clone: async ({ url, repository }) => ({ problem: needsGit(repository, url, 'git was not found') }),
+      peek: async () => undefined,
+    }
   }
   const options = { env, cwd: cache, ...(signal === undefined ? {} : { signal }) }
   const transport = hasGit ? await openGitTransport(options) : await openHttp(options)
-  const listOnce = once(transport)
-  return (request) => cloneInto(cache, request, { ...transport, list: listOnce }, hasGit, options)
+  const listing = { ...transport, list: once(transport) }
+  return {
+    clone: (request) => cloneInto(cache, request, listing, hasGit, options),
+    peek: (request) => peekAt(cache, request, listing, hasGit),
+  }
 }
 
 /** Returns what lists each address once in a run, however many roots are cloned from it. */
@@ -133,14 +145,48 @@ async function cloneInto(
       const isKept = (await readClone(dir, transport)) !== undefined
       const end = isKept ? ' The clone of an earlier run is used.' : ''
       const message = `${shown} could not be ${isKept ? 'fetched' : 'cloned'}: ${redact(error.message, env).replace(/\.$/, '')}.${end}`
-      return { problem: problem('clone-failed', { repository }, message), ...(isKept ? { dir } : {}) }
+      const told = problem('clone-failed', { repository }, message)
+      return { problem: told, isRefused: isRefusal(error), ...(isKept ? { dir } : {}) }
     }
   })
+}
+
+/** What goes wrong here goes wrong again when it is cloned, and is told then. */
+async function peekAt(
+  cache: string,
+  { url, branches }: Pick<CloneRequest, 'url' | 'branches'>,
+  transport: Transport,
+  hasGit: boolean,
+): Promise<RemoteRefs | undefined> {
+  const address = parseAddress(url)
+  if (address === undefined || refuse(address, url) !== undefined) return undefined
+  if (!hasGit && address.scheme !== 'https' && address.scheme !== 'http') return undefined
+  const isCloned = await stat(join(cache, entryName(url, address))).then(
+    () => true,
+    () => false,
+  )
+  if (isCloned) return undefined
+  try {
+    const remote = await transport.list(address, url)
+    const isFit = hasGit || describeObstacle(remote) === undefined
+    return isFit ? chooseRefs({ remote, branches }, new Map()) : undefined
+  } catch (error) {
+    if (!isExpected(error)) throw error
+    return undefined
+  }
 }
 
 /** What git, a server or the disk refuses is a finding; all else is our own mistake. */
 function isExpected(error: unknown): error is Error {
   return error instanceof RemoteError || (error instanceof Error && 'syscall' in error)
+}
+
+const refusal =
+  /\b(?:error:|HTTP Error:) 40[134]\b|Authentication failed|Access denied|Permission denied|could not read (?:Username|Password)|\brepository\b.* not found|operation was canceled/i
+
+/** In the words of git, of isomorphic-git and of the usual servers of ssh. What the disk refuses is another thing. */
+function isRefusal(error: Error): boolean {
+  return error instanceof RemoteError && refusal.test(error.message)
 }
 
 function refuse(address: Address | undefined, shown: string): string | undefined {

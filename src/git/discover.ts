@@ -3,6 +3,8 @@
  * patterns are matched, addresses are cloned into the cache, and what the
  * settings leave open (clone address, web page, forge) is found out.
  *
+ * What a forge lists comes from listed.ts, and is cloned like the rest.
+ *
  * A repository that cannot be had is a problem, and the others go on. Only a
  * root that is used twice ends the run: whose modules they are would depend
  * on the order of the list.
@@ -22,13 +24,15 @@ import {
 } from '../config/address.ts'
 import { findTop } from '../config/file.ts'
 import { checkRoot, type RepositorySettings, type Settings } from '../config/schema.ts'
+import { fillTemplate, type TemplateValues } from '../config/template.ts'
 import type { ProgressEvent } from '../events.ts'
 import type { ModulePath, Repository } from '../model.ts'
 import { isPseudoVersion } from '../module/pseudo.ts'
 import { FatalError, type Problem, problem } from '../problem.ts'
-import type { Cloner } from './clone.ts'
+import type { Clone, CloneRequest, Cloner } from './clone.ts'
 import type { Environment } from './credentials.ts'
 import { locateRepository } from './location.ts'
+import type { RemoteRefs } from './remote.ts'
 
 export interface DiscoverOptions {
   /** Tokens and the settings of git are read from it. */
@@ -37,6 +41,8 @@ export interface DiscoverOptions {
   readonly signal?: AbortSignal
   /** Which branches of addresses are cloned: those that a build needs, or all. @default 'needed' */
   readonly branches?: 'needed' | 'all'
+  /** Tells whether what an address has is published as it is, so that it need not be cloned. @default it never is */
+  readonly isPublished?: (repository: Repository, refs: RemoteRefs) => Promise<boolean>
 }
 
 export interface Discovery {
@@ -44,24 +50,41 @@ export interface Discovery {
   readonly roots: readonly string[]
   /** In the order of their roots. */
   readonly repositories: readonly Repository[]
+  /** Those that were not cloned, since all that they have is published. */
+  readonly unchanged: readonly Repository[]
   readonly problems: readonly Problem[]
 }
 
 /** Finds and clones the repositories of the settings. Throws a FatalError where a root is used twice. */
 export async function discoverRepositories(settings: Settings, options: DiscoverOptions): Promise<Discovery> {
-  const matched = await Promise.all(settings.repositories.map(matchDirectories))
+  return locateRepositories(settings, await matchRepositories(settings), options)
+}
+
+/** Returns the repositories that the settings name themselves. Throws a FatalError where a root is used twice. */
+export async function matchRepositories({ repositories }: Settings): Promise<readonly Candidate[]> {
+  const named = repositories.filter(({ forge }) => forge === undefined)
+  const matched = await Promise.all(named.map(matchDirectories))
   const candidates = matched.flat().sort((a, b) => compare(a.root, b.root))
   checkRootsOnce(candidates)
+  return candidates
+}
 
+/** Finds and clones repositories, each of which has a root of its own. */
+export async function locateRepositories(
+  settings: Settings,
+  all: readonly Candidate[],
+  options: DiscoverOptions,
+): Promise<Discovery> {
+  const candidates = [...all].sort((a, b) => compare(a.root, b.root))
   const part = candidates.filter(({ root }) => isInPart(root, settings.part))
-  const findings = await locateAll(settings, part, options)
   const sums = await readSums(settings)
   const roots = candidates.map((candidate) => candidate.root)
+  const finish = (found: Located) => complete(settings, found, sums, roots)
+  const findings = await locateAll(settings, part, finish, options)
   return {
     roots: [...new Set(roots)],
-    repositories: findings.flatMap(({ found }) =>
-      found === undefined ? [] : [complete(settings, found, sums, roots)],
-    ),
+    repositories: findings.flatMap(({ found }) => found ?? []),
+    unchanged: findings.flatMap(({ unchanged }) => unchanged ?? []),
     problems: findings.flatMap((finding) => finding.problem ?? []),
   }
 }
@@ -73,11 +96,18 @@ export function isInPart(root: string, part: Settings['part']): boolean {
 }
 
 /** One repository of the settings, with its templates filled in. */
-interface Candidate {
+export interface Candidate {
   readonly root: string
   readonly settings: RepositorySettings
   /** Absent: to be cloned. */
   readonly dir?: string
+  /** What a forge says of it. Absent: it is named in the settings. */
+  readonly listed?: 'active' | 'archived'
+}
+
+/** Returns the address that a candidate is cloned from. */
+export function addressOf({ root, settings }: Pick<Candidate, 'root' | 'settings'>): string {
+  return settings.clone ?? derivedAddress(root)
 }
 
 interface Located extends Candidate {
@@ -87,7 +117,8 @@ interface Located extends Candidate {
 }
 
 interface Finding {
-  readonly found?: Located
+  readonly found?: Repository
+  readonly unchanged?: Repository
   readonly problem?: Problem
 }
 
@@ -109,7 +140,8 @@ async function matchDirectories(settings: RepositorySettings): Promise<readonly 
   return dirs
     .filter((match, index) => tops[index] === match)
     .map((match) => {
-      const fill = filler(dir, match)
+      const values = valuesOf(dir, match)
+      const fill = (template: string) => fillTemplate(template, values)
       const filled = {
         ...settings,
         ...(clone === undefined ? {} : { clone: fill(clone) }),
@@ -119,15 +151,10 @@ async function matchDirectories(settings: RepositorySettings): Promise<readonly 
     })
 }
 
-/** Returns what puts the name and the path of a directory into a template. */
-function filler(base: string, dir: string): (template: string) => string {
-  const name = basename(dir).replace(/\.git$/, '')
-  const path = relative(base, dir)
-    .split(sep)
-    .join('/')
-    .replace(/\.git$/, '')
-  return (template) =>
-    template.replaceAll(/\{(name|path)\}/g, (_, key: string) => (key === 'name' ? name : path))
+/** Returns the name and the path of a directory, for templates. */
+function valuesOf(base: string, dir: string): TemplateValues {
+  const path = relative(base, dir).split(sep).join('/')
+  return { name: basename(dir).replace(/\.git$/, ''), path: path.replace(/\.git$/, '') }
 }
 
 function checkRootsOnce(candidates: readonly Candidate[]): void {
@@ -148,7 +175,8 @@ function nameOf({ dir, settings }: Pick<Candidate, 'dir' | 'settings'>): string 
 async function locateAll(
   settings: Settings,
   candidates: readonly Candidate[],
-  { env, onEvent, signal, branches = 'needed' }: DiscoverOptions,
+  finish: (found: Located) => Repository,
+  { env, onEvent, signal, branches: wanted = 'needed', isPublished }: DiscoverOptions,
 ): Promise<readonly Finding[]> {
   const remote = candidates.filter(({ dir }) => dir === undefined)
   const cloner = remote.length > 0 ? await openCloner(settings, env, signal) : undefined
@@ -162,24 +190,42 @@ async function locateAll(
     const reason = checkRoot(root)
     if (reason !== undefined) {
       const message = `${nameOf(candidate)} gives the root ${root}: ${reason}.`
-      return { problem: problem('module-path-invalid', { repository: root }, message) }
+      const hint =
+        candidate.listed && 'Leave it out with "exclude", or give it an entry and a root of its own.'
+      return { problem: problem('module-path-invalid', { repository: root }, message, hint) }
     }
-    if (dir !== undefined) return locateClone(candidate, dir)
-    const address = candidate.settings.clone ?? derivedAddress(root)
-    const shown = shownAddress(address)
+    if (dir !== undefined) return locateClone(candidate, dir, finish)
+    const url = addressOf(candidate)
+    const shown = shownAddress(url)
     tell({ repository: root, ...(shown === undefined ? {} : { message: shown }) })
-    const clone = await cloner?.({
-      url: address,
-      repository: root,
-      branches: branches === 'all' ? branches : neededBranches(candidate.settings),
-      onProgress: (progress) => tell({ repository: root, ...progress }),
-    })
+    const branches = wanted === 'all' ? wanted : neededBranches(candidate.settings)
+    const found = await fetchAddress({ url, repository: root, branches }, candidate)
     tell({ repository: root, done: 1, total: 1 })
     tell({ done: ++done, total: remote.length })
-    if (clone?.dir === undefined) return clone ?? {}
-    return { ...clone, found: { ...candidate, dir: clone.dir, address } }
+    return found
+  }
+  const fetchAddress = async (request: CloneRequest, candidate: Candidate): Promise<Finding> => {
+    const { url: address, repository: root } = request
+    const refs = isPublished && (await cloner?.peek(request))
+    if (isPublished !== undefined && refs !== undefined) {
+      const unchanged = finish({ ...candidate, dir: '', address })
+      if (await isPublished(unchanged, refs)) return { unchanged }
+    }
+    const onProgress: CloneRequest['onProgress'] = (progress) => tell({ repository: root, ...progress })
+    const clone = await cloner?.clone({ ...request, onProgress })
+    const told =
+      clone?.problem === undefined ? {} : { problem: judgeFailure(candidate, clone, clone.problem) }
+    return clone?.dir === undefined
+      ? told
+      : { ...told, found: finish({ ...candidate, dir: clone.dir, address }) }
   }
   return Promise.all(candidates.map((candidate) => limit(locate, candidate)))
+}
+
+/** Of what a forge lists some may be closed to us: nobody has asked for this very repository. */
+function judgeFailure({ root, listed }: Candidate, { isRefused }: Clone, found: Problem): Problem {
+  if (listed === undefined || isRefused !== true) return found
+  return problem('repository-forbidden', { repository: root }, found.message)
 }
 
 /** A clone waits for the network, so that the number of processors says little. More at once, and sshd refuses some. */
@@ -197,16 +243,20 @@ async function openCloner(settings: Settings, env: Environment, signal?: AbortSi
   return clone.openCloner(settings, { env, ...(signal === undefined ? {} : { signal }) })
 }
 
-async function locateClone(candidate: Candidate, dir: string): Promise<Finding> {
+async function locateClone(
+  candidate: Candidate,
+  dir: string,
+  finish: (found: Located) => Repository,
+): Promise<Finding> {
   const location = await locateRepository(dir, { repository: candidate.root })
   if ('severity' in location) return { problem: location }
   const { originUrl } = location
-  return { found: { ...candidate, dir, ...(originUrl === undefined ? {} : { originUrl }) } }
+  return { found: finish({ ...candidate, dir, ...(originUrl === undefined ? {} : { originUrl }) }) }
 }
 
 function complete(
   site: Settings,
-  { root, dir, address, originUrl, settings }: Located,
+  { root, dir, address, originUrl, settings, listed }: Located,
   sums: ReadonlyMap<string, readonly Sum[]>,
   roots: readonly string[],
 ): Repository {
@@ -228,6 +278,7 @@ function complete(
     ...(versions === undefined ? {} : { versions }),
     ...(defaultBranch === undefined ? {} : { defaultBranch }),
     ...(source === undefined ? {} : { source }),
+    ...(listed === 'archived' ? { isArchived: true } : {}),
   }
 }
 

@@ -92,7 +92,8 @@ function isBare({ dir, gitDir }: GitLocation): boolean {
   return dir === gitDir && basename(gitDir) !== '.git'
 }
 
-function chooseDefault(
+/** Chooses the default head of a repository, from what it and its remote name. */
+export function chooseDefault(
   heads: readonly Ref[],
   isClone: boolean,
   remoteHead: RawRef | undefined,
@@ -111,7 +112,7 @@ function chooseDefault(
 }
 
 /** What one ref says, as far as its own file or line goes. */
-type RawRef =
+export type RawRef =
   | { readonly kind: 'oid'; readonly oid: Oid }
   | { readonly kind: 'symbolic'; readonly target: string }
   | { readonly kind: 'broken'; readonly reason: string }

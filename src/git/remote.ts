@@ -15,9 +15,10 @@ import { devNull } from 'node:os'
 import { dirname, join } from 'node:path'
 import type { Address } from '../config/address.ts'
 import { headPrefix, tagPrefix } from '../enumerate/tags.ts'
+import type { Oid } from '../model.ts'
 import { type Environment, gitEnvironment } from './credentials.ts'
 import { FetchLog, type FetchProgress } from './progress.ts'
-import { isRefName } from './refs.ts'
+import { chooseDefault, isRefName, type RefListing } from './refs.ts'
 
 /** Object ids by full names of refs. */
 export type RefIds = ReadonlyMap<string, string>
@@ -202,6 +203,20 @@ export function remoteRefs(refs: RefIds, target: string | undefined, headId: str
   const [oid = headId ?? ''] = refs.values()
   const head = branch === undefined ? (headId ?? noHead) : `ref: ${branch}`
   return { refs, head, hash: oid.length === 64 ? 'sha256' : 'sha1' }
+}
+
+/** Returns what would be listed of a bare clone that has all of this. */
+export function listingOf({ refs, head }: RemoteRefs): RefListing {
+  const all = [...refs].map(([name, oid]) => ({ name, oid: oid as Oid }))
+  const heads = all.filter(({ name }) => name.startsWith(headPrefix))
+  const headSymbolic = head.startsWith('ref: ') ? head.slice('ref: '.length) : undefined
+  return {
+    tags: all.filter(({ name }) => name.startsWith(tagPrefix)),
+    heads,
+    ...chooseDefault(heads, false, undefined, headSymbolic),
+    ...(headSymbolic === undefined ? {} : { headSymbolic }),
+    problems: [],
+  }
 }
 
 interface RunOptions {

@@ -203,8 +203,8 @@ class Watch {
   }
 }
 
-/** The code of what fetch wraps. Its text may hold addresses. */
-function codeOf(cause: unknown): string {
+/** Returns the code of what fetch wraps, to be put after a text. Its own text may hold addresses. */
+export function codeOf(cause: unknown): string {
   for (let error = cause; error instanceof Error; error = error.cause) {
     const code = 'code' in error && typeof error.code === 'string' ? error.code : ''
     if (/^[A-Z][A-Z0-9_]+$/.test(code)) return `: ${code}`

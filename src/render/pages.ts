@@ -62,7 +62,7 @@ export function renderModulePage(record: ModuleRecord, site: PageSite, meta: Htm
     title: record.path,
     meta,
     main: html`<h1>${record.path}</h1>
-${record.deprecated === undefined ? undefined : html`<p class="notice">Deprecated: ${record.deprecated}</p>\n`}${
+${record.repository.archived ? html`<p class="notice">The repository is archived: no new versions are to be expected.</p>\n` : undefined}${record.deprecated === undefined ? undefined : html`<p class="notice">Deprecated: ${record.deprecated}</p>\n`}${
   newest === undefined ? undefined : html`<pre tabindex="0">go get ${record.path}@${newest}</pre>\n`
 }<h2>Versions</h2>
 <ul>

@@ -210,14 +210,16 @@ describe('in a job on GitHub', () => {
     expect(stderr).toMatch(
       /^::warning title=example\.com\/r\/v2@v2\.0\.0 major-version-mismatch::[^\n]*%0A[^\n]*\n$/,
     )
-    expect(readFileSync(env.GITHUB_OUTPUT, 'utf8')).toBe('added=["example.com/r@v1.0.0"]\n')
+    expect(readFileSync(env.GITHUB_OUTPUT, 'utf8')).toBe(
+      `added=["example.com/r@v1.0.0"]\ndirectory=${join(dir, 'site')}\n`,
+    )
     const summary = readFileSync(env.GITHUB_STEP_SUMMARY, 'utf8')
     expect(summary).toMatch(/^### modpress build\n\n1 added, 0 kept, 1 refused/)
     expect(summary).toContain('| add | <code>example.com/r&#64;v1.0.0</code> |\n')
 
     const again = await runCli(['build', ...url], { cwd: dir, env })
     expect(again.stderr).toBe('')
-    expect(readFileSync(env.GITHUB_OUTPUT, 'utf8')).toMatch(/\nadded=\[\]\n$/)
+    expect(readFileSync(env.GITHUB_OUTPUT, 'utf8')).toMatch(/\nadded=\[\]\ndirectory=.*\n$/)
   })
 })
 

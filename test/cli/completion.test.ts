@@ -38,7 +38,10 @@ describe.skipIf(!has('bash'))('bash', () => {
   })
 
   test.for([
-    [[''], ['build', 'plan', 'publish', 'index', 'verify', 'withdraw', 'serve', 'completion', 'help']],
+    [
+      [''],
+      ['build', 'plan', 'publish', 'index', 'verify', 'withdraw', 'init', 'serve', 'completion', 'help'],
+    ],
     [['b'], ['build']],
     [['--json', 'b'], ['build']],
     [['--output', 'build', 'pl'], ['plan']],

@@ -21,6 +21,7 @@ describe('help', () => {
       'index',
       'verify',
       'withdraw',
+      'init',
       'serve',
       'completion',
       'help',

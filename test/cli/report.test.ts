@@ -1,10 +1,13 @@
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { parse } from 'yaml'
-import { renderAnnotations, renderSummary } from '../../src/cli/github.ts'
+import { renderAnnotations, renderSummary, writeStep } from '../../src/cli/github.ts'
 import { openReport, type ReportOptions, renderAcceptance } from '../../src/cli/report.ts'
 import { safeText } from '../../src/cli/terminal.ts'
 import type { ModpressEvent, ProblemEvent } from '../../src/events.ts'
 import { type ProblemCode, type ProblemPlace, problem } from '../../src/problem.ts'
+import { makeDirectory } from '../support/repo.ts'
 
 const counts = { added: 1, kept: 2, refused: 0, errors: 1, warnings: 0, known: 3 }
 
@@ -133,6 +136,19 @@ describe('on GitHub', () => {
   test('a summary holds no markup of a repository', () => {
     const text = renderSummary({ command: 'build', summary: 'done', versions: [], problems: [event] })
     expect(text).toContain('One two &#124; &#60;b&#62; 100%')
+  })
+
+  test('outputs stay within what GitHub takes, and a directory cannot be another output', async () => {
+    const file = join(makeDirectory(), 'output')
+    const versions = Array.from({ length: 30_000 }, (_, index) => {
+      return { type: 'version', action: 'add', module: 'example.com/r', version: `v1.0.${index}` } as const
+    })
+    const outcome = { command: 'publish', summary: '', versions, problems: [], directory: 'a\nadded=[]' }
+    expect(await writeStep({ GITHUB_OUTPUT: file }, outcome)).toBeUndefined()
+    const text = readFileSync(file, 'utf8')
+    expect(text.length).toBeLessThan(2 ** 19 + 10)
+    const names = JSON.parse(text.replace(/^added=/, ''))
+    expect(names.slice(0, 2)).toEqual(['example.com/r@v1.0.0', 'example.com/r@v1.0.1'])
   })
 
   test('failures of the run are annotated', async () => {

@@ -69,7 +69,7 @@ describe('a run loads', () => {
     (args) => {
       const { packages, sources } = loaded(args)
       expect(packages).toEqual(['commander'])
-      const own = ['cli/main.ts', 'cli/start.ts', 'config/package.ts', 'problem.ts']
+      const own = ['cli/main.ts', 'cli/start.ts', 'config/package.ts', 'model.ts', 'problem.ts']
       expect(sources).toEqual(args[0] === 'completion' ? ['cli/completion.ts', ...own] : own)
     },
   )

@@ -11,6 +11,7 @@
 import { cpSync, mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
+import { afterAll } from 'vitest'
 import { build } from '../../src/build.ts'
 import { loadSettings } from '../../src/config/load.ts'
 import type { Config, RepositoryConfig } from '../../src/config/schema.ts'
@@ -23,6 +24,7 @@ import { openS3Store, type S3Store } from '../../src/store/s3.ts'
 import type { Store } from '../../src/store/store.ts'
 import { parseLines, runCli, startCli } from './cli.ts'
 import { faultyStore } from './faultystore.ts'
+import { type ForgeServer, startForgeServer } from './forgeserver.ts'
 import {
   type Bytes,
   type CommitOptions,
@@ -164,6 +166,20 @@ function makeOther(
 
 const other = 'example.com/other'
 
+const forges: ForgeServer[] = []
+
+afterAll(async () => {
+  for (const forge of forges.splice(0)) await forge.close()
+})
+
+/** Adds all repositories of a GitLab group, which has none yet. */
+async function addForge(stage: Stage, template = 'example.com/{path}'): Promise<ForgeServer> {
+  const forge = await startForgeServer(join(stage.dir, 'forge'))
+  forges.push(forge)
+  stage.repositories.push({ root: template, gitlab: { group: 'acme', url: forge.url } })
+  return forge
+}
+
 export const scenarios: Readonly<Record<ProblemCode, Scenario>> = {
   // The repository
   'repository-not-found': {
@@ -210,6 +226,81 @@ export const scenarios: Readonly<Record<ProblemCode, Scenario>> = {
     subject: other,
     says: ['gone.git'],
     set: (stage) => stage.add(other, { clone: pathToFileURL(join(stage.dir, 'gone.git')).href }),
+  },
+  'listing-failed': {
+    point: 'A group that the server does not know.',
+    because: 'must act',
+    subject: '',
+    says: ['/nobody could not be listed', '404'],
+    next: 'new',
+    set: async (stage) => {
+      const { url } = await addForge(stage)
+      stage.repositories = stage.repositories.map((each) =>
+        each.gitlab === undefined ? each : { ...each, gitlab: { group: 'nobody', url } },
+      )
+    },
+  },
+  'repository-vanished': {
+    point: 'A repository that was listed and published is no longer listed.',
+    because: 'suspicious',
+    subject: other,
+    says: ['acme/other.git', 'no longer listed', 'stays'],
+    good: [`${other}@v1.0.0`],
+    set: async (stage) => {
+      const forge = await addForge(stage)
+      forge.add('acme/other', other, 'v1.0.0')
+      stage.change = () => {
+        forge.repositories = []
+      }
+    },
+  },
+  'repository-forbidden': {
+    point: 'A listed repository that the git server does not give.',
+    because: 'suspicious',
+    subject: other,
+    says: ['acme/other.git', 'could not be cloned'],
+    set: async (stage) => {
+      const forge = await addForge(stage)
+      rmSync(forge.add('acme/other').dir, { recursive: true })
+    },
+  },
+  'repository-hidden': {
+    point: 'The repository of a public project becomes one for its members alone.',
+    because: 'suspicious',
+    subject: other,
+    says: ['acme/other.git', 'everyone', 'stays'],
+    good: [`${other}@v1.0.0`],
+    set: async (stage) => {
+      stage.config = { ...stage.config, access: 'public' }
+      const forge = await addForge(stage)
+      forge.add('acme/other', other, 'v1.0.0')
+      stage.change = () => {
+        forge.repositories = [{ path: 'acme/other', more: { repository_access_level: 'private' } }]
+      }
+    },
+  },
+  'repositories-left-out': {
+    point: 'A public site whose group has an internal project.',
+    because: 'informs',
+    subject: '',
+    says: ['left out: 1 internal'],
+    next: 'new',
+    set: async (stage) => {
+      stage.config = { ...stage.config, access: 'public' }
+      const forge = await addForge(stage)
+      forge.add({ path: 'acme/other', more: { visibility: 'internal' } }, other, 'v1.0.0')
+    },
+  },
+  'root-shared': {
+    point: 'Two projects in different groups have one name, and the roots are made of names.',
+    because: 'must act',
+    subject: other,
+    says: ['acme/a/other.git', 'acme/b/other.git', 'None of them'],
+    set: async (stage) => {
+      const forge = await addForge(stage, 'example.com/{name}')
+      forge.add('acme/a/other', other, 'v1.0.0')
+      forge.add('acme/b/other', other, 'v1.0.0')
+    },
   },
   'root-claimed': {
     point: 'A root is configured with another address than its site was built from.',

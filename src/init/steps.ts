@@ -1,0 +1,87 @@
+/**
+ * What is left to do after "modpress init", in three steps: what no file can
+ * say to the forge, the commit, and the first version.
+ *
+ * Pure.
+ */
+
+import type { Choices } from './choose.ts'
+
+export interface Written {
+  readonly choices: Choices
+  /** The files, as paths from the top. */
+  readonly files: readonly string[]
+  /** The file of jobs that has to be included, where the project has a pipeline already. */
+  readonly included?: string
+  /** The Action that the workflow uses, where it is not known whether it is there. */
+  readonly action?: string
+}
+
+/** Returns the next three steps. */
+export function describeSteps({ choices, files, included, action }: Written): readonly string[] {
+  if (choices.ci === undefined) return localSteps(choices)
+  const names = files.map((file) => (/^[\w./-]+$/.test(file) ? file : `'${file}'`)).join(' ')
+  const commit =
+    files.length === 0 ? 'git push' : `git add ${names} && git commit -m 'Publish with modpress' && git push`
+  const include = included === undefined ? '' : `Add "include: { local: ${included} }" to .gitlab-ci.yml. `
+  const copy =
+    action === undefined
+      ? ''
+      : `Put a copy of modpress where the workflow looks for it, ${action}, or say --action. `
+  return [`${include}${copy}${prepare(choices)}`, `Commit it: ${commit}`, first(choices)]
+}
+
+function localSteps({ shape }: Choices): readonly string[] {
+  return [
+    'See what would be published: modpress plan',
+    'Press it, and look at it: modpress build && modpress serve',
+    shape === 'registry'
+      ? 'In the repository of the registry, let CI do it: modpress init --ci github, or gitlab'
+      : 'Let CI do it: modpress init --ci github, or gitlab',
+  ]
+}
+
+function prepare({ ci, shape, delivery, access, url }: Choices): string {
+  const isGithub = ci === 'github'
+  if (shape === 'notice') {
+    return isGithub
+      ? 'Store a fine-grained token for the contents of the registry alone: gh secret set MODPRESS_REGISTRY_TOKEN'
+      : 'Let those who push tags run pipelines of the registry: make them its members, as developers.'
+  }
+  const clones =
+    shape === 'registry'
+      ? isGithub
+        ? 'Store a token that may read the repositories as the secret that the workflow names. '
+        : 'Let this project clone the others: in each, Settings, CI/CD, Job token permissions. '
+      : ''
+  const keys = 'AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY'
+  switch (delivery) {
+    case 'bucket':
+      return isGithub
+        ? `${clones}Say who may write to the bucket: gh variable set MODPRESS_AWS_ROLE, or the secrets ${keys}.`
+        : `${clones}Say who may write to the bucket: the CI/CD variable AWS_ROLE_ARN, or ${keys}.`
+    case 'pages':
+      if (isGithub) return `${clones}Let Pages be deployed by jobs: Settings, Pages, Source: GitHub Actions.`
+      return access === 'private'
+        ? `${clones}Let only members read the site: Settings, General, Pages; and give the job a token that may: MODPRESS_AUTH="Bearer TOKEN".`
+        : `${clones}Let everyone read the site: Settings, General, Pages.`
+    default:
+      return url === undefined
+        ? `${clones}Put the site where it is served: add a step to the job, or take its artifact. Then set "url".`
+        : `${clones}Put the site where it is served: add a step to the job, or take its artifact.`
+  }
+}
+
+function first({ ci, shape, delivery, url }: Choices): string {
+  const isLive = delivery === 'pages' || (ci === 'github' && delivery === 'artifact' && url !== undefined)
+  if (isLive) {
+    const byHand = ci === 'github' ? 'gh workflow run modpress.yml -f new=true' : 'with MODPRESS_NEW=true'
+    return `Run the job by hand for the very first time: ${byHand}. From then on each tag runs it.`
+  }
+  if (shape === 'registry') {
+    return ci === 'github'
+      ? 'Run the job: gh workflow run modpress.yml. In the repositories of modules: modpress init --registry'
+      : 'Run the pipeline. In the projects of modules: modpress init --registry'
+  }
+  return "Push a version's tag: git tag v1.0.0 && git push origin v1.0.0"
+}
