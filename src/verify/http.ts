@@ -20,6 +20,7 @@ import { rootCertificates, type TLSSocket } from 'node:tls'
 import { createGunzip } from 'node:zlib'
 import { isLoopback } from '../config/address.ts'
 import { authorizationFor } from '../live/credentials.ts'
+import { waitOf } from '../live/http.ts'
 import { type Answer, type Failure, firstWords, type Hop } from './answer.ts'
 
 export interface ClientOptions {
@@ -273,11 +274,6 @@ function mayPass({ status, failure, hops }: Answer): boolean {
   if (failure?.kind === 'connection') return hops.length === 0
   if (failure !== undefined) return failure.kind === 'cut'
   return status === 429 || status === 408 || (status >= 500 && status !== 501)
-}
-
-/** Retry-After in seconds. A date is left to our own patience. */
-function waitOf(text = ''): number | undefined {
-  return /^\d{1,6}$/.test(text) ? Number(text) * 1000 : undefined
 }
 
 const certificateFaults: Readonly<Record<string, string>> = {
