@@ -24,17 +24,17 @@ import type { Settings } from './config/schema.ts'
 import { describeManifest, describeSite, isNewerSite, newerFile } from './current.ts'
 import { eachOf } from './each.ts'
 import { hostDirectory, hostTopFiles, renderHostFiles } from './hosts/files.ts'
-import type { HostedSite, ModulePath, SiteFile } from './model.ts'
+import type { ModulePath, SiteFile } from './model.ts'
 import { unescapePath } from './module/escape.ts'
-import { ownPrefixes } from './prefixes.ts'
+import { hostedSite } from './prefixes.ts'
 import { FatalError, type Problem, problem } from './problem.ts'
 import { parseRecord } from './record.ts'
 import { feedFile, findNewestVersions, renderFeed } from './render/feed.ts'
 import { groupsDirectory, modulesOfPage, renderFront } from './render/front.ts'
 import { renderPrefixMeta, renderRootMeta } from './render/meta.ts'
 import { renderMissingPage } from './render/pages.ts'
-import { recordFile } from './render/paths.ts'
-import { renderSetupFiles, setupDirectory } from './setup/files.ts'
+import { recordFile, setupDirectory } from './render/paths.ts'
+import { renderSetupFiles } from './setup/files.ts'
 import type { Store } from './store/store.ts'
 import {
   compareTexts,
@@ -215,7 +215,7 @@ function renderSite(
   const depths = [...new Set(groups.map(({ depth }) => depth))].sort((a, b) => b - a)
   const shards = formatIndexShards(modules, limits.fewModules)
   const roots = new Set(modules.map(({ repository }) => repository.root))
-  const hosted: HostedSite = { ...pickHosted(settings), prefixes: ownPrefixes(settings, roots) }
+  const hosted = hostedSite(settings, roots)
   return [
     [
       ...readAssets().map(({ name, body }) => ({ path: `-/${name}`, body })),
@@ -232,16 +232,6 @@ function renderSite(
     [{ path: 'index.html', body: front }],
     [{ path: siteFile, body: describeSite(settings) }],
   ]
-}
-
-function pickHosted({ url, prefix, access, host, gatekeeper }: Settings): Omit<HostedSite, 'prefixes'> {
-  return {
-    access,
-    host,
-    gatekeeper,
-    ...(url === undefined ? {} : { url }),
-    ...(prefix === undefined ? {} : { prefix }),
-  }
 }
 
 /** Thrown where someone else has written a file since its tag was read. */

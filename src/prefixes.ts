@@ -6,6 +6,7 @@
  */
 
 import type { Settings } from './config/schema.ts'
+import type { HostedSite } from './model.ts'
 
 /**
  * Returns the own prefixes of a site in the order of their names, none of them below another: those of the
@@ -16,6 +17,19 @@ export function ownPrefixes(
   roots: Iterable<string>,
 ): readonly string[] {
   return compact(prefixes.length > 0 ? prefixes : [...roots].map((root) => prefixOf(root, prefix)))
+}
+
+/** Returns a site as its host and its consumers see it, with the roots of its repositories. */
+export function hostedSite(settings: Settings, roots: Iterable<string>): HostedSite {
+  const { url, prefix, access, host, gatekeeper } = settings
+  return {
+    access,
+    host,
+    gatekeeper,
+    prefixes: ownPrefixes(settings, roots),
+    ...(url === undefined ? {} : { url }),
+    ...(prefix === undefined ? {} : { prefix }),
+  }
 }
 
 /** What a root lies below belongs to whom it belongs to: "github.com/acme" of "github.com/acme/billing". */

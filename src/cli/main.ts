@@ -10,6 +10,7 @@ import { resolve } from 'node:path'
 import type * as Typed from '@commander-js/extra-typings'
 import * as commander from 'commander'
 import type { BuildOptions } from '../build.ts'
+import { isLoopback } from '../config/address.ts'
 import { ownVersion } from '../config/package.ts'
 import type { RepositoryPart, Settings } from '../config/schema.ts'
 import type { FlowOptions } from '../events.ts'
@@ -17,6 +18,7 @@ import type { CiName } from '../init/choose.ts'
 import { hostNames } from '../model.ts'
 import { FatalError, problem } from '../problem.ts'
 import type { FailOn, Report } from '../report.ts'
+import { consumers } from '../setup/consumers.ts'
 import type { Ending, RunEnd, RunReport } from './report.ts'
 
 // The same module; these are its types with what each flag gives.
@@ -265,22 +267,50 @@ function createProgram() {
     })
 
   program
+    .command('env')
+    .summary('print what consumers of the site set')
+    .description(
+      'Prints what a consumer of the site sets, so that go reads its modules: a script, a Dockerfile, a job, or the configuration of a bot. The same texts are in the site, below -/setup/. The scripts may be run again: what is set already is kept.',
+    )
+    .addArgument(
+      new Argument(
+        '[KIND]',
+        'the consumer; default: github or gitlab in their jobs, else windows or shell',
+      ).choices(consumers),
+    )
+    .addHelpText('after', envExamples)
+    .action((kind, _flags, command) => {
+      const flags = command.optsWithGlobals()
+      return run('env', flags, async (_flow, report) => {
+        const { describeConsumer, guessConsumer } = await import('../env.ts')
+        const consumer = kind ?? guessConsumer(process.env, process.platform)
+        const described = await describeConsumer(await load(flags), consumer)
+        report.result(described.text.trimEnd(), { type: 'env', ...described })
+        return { exit: 0, counts: nothing, summary: '' }
+      })
+    })
+
+  program
     .command('serve')
-    .summary('serve the site on this machine')
-    .description('Serves the site over http as a static host would, until it is stopped.')
-    .argument('[DIR]', 'the site; default: the output directory')
+    .summary('serve a site on this machine')
+    .description(
+      'Serves a site over http as a static host would, until it is stopped. A bucket is read with your own credentials, so that go can use one that is closed to all others.',
+    )
+    .argument('[DIR|s3://…]', 'the site; default: the output directory')
     .option('--port <N>', 'the port; 0 is a free one', parsePort, 8080)
     .option('--host <HOST>', 'the address to listen on; others than loopback let others read', '127.0.0.1')
-    .addHelpText('after', '\nExample:\n  modpress serve --port 0')
-    .action((dir, _flags, command) => {
+    .addHelpText('after', '\nExamples:\n  modpress serve --port 0\n  modpress serve s3://registry')
+    .action((given, _flags, command) => {
       const flags = command.optsWithGlobals()
       return run('serve', flags, async (flow, report) => {
-        const given = dir ?? flags.output
-        const root = given === undefined ? (await load(flags)).output : resolve(given)
+        const target = given ?? flags.output ?? (await load(flags)).output
         const { serveSite } = await import('../serve.ts')
-        const server = await serveSite(root, { port: flags.port, host: flags.host })
+        const { port, host } = flags
+        const server = await serveSite(target, { port, host, env: process.env, signal: flow.signal })
         report.result(`GOPROXY=${server.url}`, { type: 'progress', step: 'serve', url: server.url })
-        report.remark(`Serving ${root}. Press Ctrl+C to stop.`)
+        if (!isLoopback(new URL(server.url).hostname))
+          report.remark(`Whoever reaches ${server.url} can read all of the site, without credentials.`)
+        report.remark(`Serving ${server.site}. Press Ctrl+C to stop.`)
         await aborted(flow.signal)
         await server.close()
         return { exit: 0, counts: nothing, summary: '' }
@@ -333,6 +363,12 @@ Examples:
   modpress verify https://go.example.com          after a deployment, or on a schedule
   modpress verify s3://registry --go-sum '../apps/**/go.sum'   can consumers move to it?
   modpress verify https://go.example.com https://mirror.example.com`
+
+const envExamples = `
+Examples:
+  modpress env shell | sh                       on this machine, for good
+  modpress env docker > Dockerfile
+  modpress env --url https://go.example.com     of a site that the configuration does not name`
 
 function failOnOption() {
   return new Option('--fail-on <WHEN>', 'exit with 1 for new errors, any error, any warning too, or never')

@@ -14,7 +14,7 @@ import { countWithdrawals, type ModuleSummary } from '../summary.ts'
 import { feedFile, type NewestVersion } from './feed.ts'
 import { type Html, html, withdrawalsMark } from './html.ts'
 import { type PageSite, renderPage } from './pages.ts'
-import { pageDirectory, pageFile, relativeLink } from './paths.ts'
+import { pageDirectory, pageFile, relativeLink, setupDirectory } from './paths.ts'
 
 /** What is said of a module in a list. */
 export type FrontModule = Pick<ModuleSummary, 'path' | 'latest' | 'deprecated' | 'withdrawals'>
@@ -126,7 +126,11 @@ function renderList(
     meta,
     feed: feedFile,
     main: html`<h1>${title}</h1>
-<ul>
+${
+  directory === '' && site.url !== undefined
+    ? html`<p><a href="${relativeLink(directory, setupDirectory)}/">What to set, to use them</a></p>\n`
+    : undefined
+}<ul>
 ${items.map((item) => html`<li>${item}</li>\n`)}</ul>
 ${
   newest.length === 0

@@ -15,6 +15,8 @@ import { pageDirectory, relativeLink, versionFile } from './paths.ts'
 export interface PageSite {
   /** Host and path of the site's address. */
   readonly prefix?: string
+  /** The address, without which there is nothing to tell consumers. */
+  readonly url?: string
 }
 
 export interface Page {

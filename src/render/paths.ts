@@ -74,6 +74,9 @@ export function latestFile(path: ModulePath): string {
   return `${escapePath(path)}/@latest`
 }
 
+/** Where what consumers set lies. */
+export const setupDirectory = '-/setup'
+
 /** Returns where all that is known of a module lies. */
 export function recordFile(path: ModulePath): string {
   return `-/modules/${escapePath(path)}.json`

@@ -18,6 +18,7 @@
  * made again, read on, explained.
  */
 
+import { setMaxListeners } from 'node:events'
 import { AwsV4Signer } from 'aws4fetch'
 import { FatalError, problem } from '../problem.ts'
 import type { Access, Credentials } from './credentials.ts'
@@ -92,6 +93,8 @@ export class Bucket {
     this.#retries = resolveRetries(options)
     this.#timeoutMs = options.timeoutMs ?? 60_000
     this.#signal = options.signal
+    // Each request listens, and there are as many at once as there is to write.
+    if (options.signal !== undefined) setMaxListeners(0, options.signal)
   }
 
   get traffic(): Traffic {
@@ -116,11 +119,13 @@ export class Bucket {
   }
 
   /** Reads an object piece by piece, and goes on where the connection was cut. Undefined where there is none. */
-  async stream(key: string): Promise<AsyncIterable<Uint8Array> | undefined> {
-    const first = await this.open({ method: 'GET', key })
-    if (isAbsent(first)) return undefined
-    this.check({ method: 'GET', key }, first, 200)
-    return this.#resumed(key, first)
+  async stream(
+    key: string,
+  ): Promise<{ readonly head: StreamedAnswer; readonly chunks: AsyncIterable<Uint8Array> } | undefined> {
+    const head = await this.open({ method: 'GET', key })
+    if (isAbsent(head)) return undefined
+    this.check({ method: 'GET', key }, head, 200)
+    return { head, chunks: this.#resumed(key, head) }
   }
 
   /** Throws unless an answer has one of the expected statuses. */

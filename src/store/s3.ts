@@ -135,8 +135,14 @@ export async function openS3Store(target: S3Target, options: S3Options): Promise
 }
 
 /** What an object is, without its bytes. */
-interface Found {
+export interface ObjectFacts {
   readonly tag: string
+  /** In bytes; undefined where the storage does not say. */
+  readonly size: number | undefined
+}
+
+export interface OpenedObject extends ObjectFacts {
+  readonly chunks: AsyncIterable<Uint8Array>
 }
 
 type Outcome = { readonly result: 'done'; readonly tag: string } | { readonly result: 'refused' }
@@ -191,7 +197,19 @@ export class S3Store implements Store {
   }
 
   async stream(path: string): Promise<AsyncIterable<Uint8Array> | undefined> {
-    return this.#bucket.stream(this.#key(path))
+    return (await this.#bucket.stream(this.#key(path)))?.chunks
+  }
+
+  /** Opens a file with what is known of it before it is read. Returns undefined where there is none. */
+  async open(path: string): Promise<OpenedObject | undefined> {
+    const key = this.#key(path)
+    const opened = await this.#bucket.stream(key)
+    return opened && { ...factsOf({ method: 'GET', key }, opened.head), chunks: opened.chunks }
+  }
+
+  /** Returns what is known of a file without reading it; undefined where there is none. */
+  async head(path: string): Promise<ObjectFacts | undefined> {
+    return this.#find(this.#key(path))
   }
 
   async create(
@@ -323,12 +341,12 @@ export class S3Store implements Store {
     return tag === `"${md5}"` || this.#read.get(`${path}\n${tag}`) === sha256
   }
 
-  async #find(key: string, signal?: AbortSignal): Promise<Found | undefined> {
+  async #find(key: string, signal?: AbortSignal): Promise<ObjectFacts | undefined> {
     const call: Call = { method: 'HEAD', key, signal }
     const answer = await this.#bucket.send(call)
     if (answer.status === 404) return undefined
     this.#bucket.check(call, answer, 200)
-    return { tag: tagOf(call, answer) }
+    return factsOf(call, answer)
   }
 
   /** Puts an object that has the expected tag, or where there is none. */
@@ -407,9 +425,9 @@ export class S3Store implements Store {
   async #mendTwin(path: string, signal?: AbortSignal): Promise<void> {
     const key = this.#key(path)
     if ((await this.#find(twinOf(key), signal)) !== undefined) return
-    const body = await this.#bucket.stream(key)
-    if (body === undefined) return
-    await withPayload(body, signal, (payload) =>
+    const opened = await this.#bucket.stream(key)
+    if (opened === undefined) return
+    await withPayload(opened.chunks, signal, (payload) =>
       this.#createTwin(key, payload, this.#headers(path, isImmutable(path) ? 'created' : 'replaced'), signal),
     )
   }
@@ -515,6 +533,11 @@ function hasTwin(key: string): boolean {
  */
 function isRefusal(status: number): boolean {
   return status === 412 || status === 409
+}
+
+function factsOf(call: Call, answer: Answer): ObjectFacts {
+  const length = answer.headers.get('content-length')
+  return { tag: tagOf(call, answer), size: length === null ? undefined : Number(length) }
 }
 
 function tagOf(call: Call, { headers }: Answer): string {

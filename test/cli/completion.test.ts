@@ -40,7 +40,19 @@ describe.skipIf(!has('bash'))('bash', () => {
   test.for([
     [
       [''],
-      ['build', 'plan', 'publish', 'index', 'verify', 'withdraw', 'init', 'serve', 'completion', 'help'],
+      [
+        'build',
+        'plan',
+        'publish',
+        'index',
+        'verify',
+        'withdraw',
+        'init',
+        'env',
+        'serve',
+        'completion',
+        'help',
+      ],
     ],
     [['b'], ['build']],
     [['--json', 'b'], ['build']],
@@ -66,6 +78,10 @@ describe.skipIf(!has('bash'))('bash', () => {
     [
       ['completion', ''],
       ['bash', 'zsh', 'fish'],
+    ],
+    [
+      ['env', 'g'],
+      ['github', 'gitlab'],
     ],
     [['help', 'pl'], ['plan']],
     [

@@ -22,19 +22,23 @@ describe('help', () => {
       'verify',
       'withdraw',
       'init',
+      'env',
       'serve',
       'completion',
       'help',
     ])
   })
 
-  test.for(['build', 'plan', 'index', 'serve', 'completion'])('of %s has an example', async (command) => {
-    const [direct, asked] = await Promise.all([runCli([command, '--help']), runCli(['help', command])])
-    expect(direct.status).toBe(0)
-    expect(direct.stdout).toContain('Example')
-    expect(direct.stdout).toContain('--json')
-    expect(asked).toEqual(direct)
-  })
+  test.for(['build', 'plan', 'index', 'env', 'serve', 'completion'])(
+    'of %s has an example',
+    async (command) => {
+      const [direct, asked] = await Promise.all([runCli([command, '--help']), runCli(['help', command])])
+      expect(direct.status).toBe(0)
+      expect(direct.stdout).toContain('Example')
+      expect(direct.stdout).toContain('--json')
+      expect(asked).toEqual(direct)
+    },
+  )
 
   test('is what a command line without a command gets, with status 2', async () => {
     const { status, stdout, stderr } = await runCli([])

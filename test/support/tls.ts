@@ -26,7 +26,10 @@ export interface TlsNetwork {
   close(): Promise<void>
 }
 
-/** Starts the network. Certificate and key are written into `dir`. Needs the openssl command. */
+/**
+ * Starts the network, of hosts by their names, with ":PORT" where it is not 443. Certificate and key are written into
+ * `dir`. Needs the openssl command.
+ */
 export async function startTlsNetwork(
   dir: string,
   hosts: Readonly<Record<string, RequestListener>>,
@@ -34,7 +37,9 @@ export async function startTlsNetwork(
   const requests: string[] = []
   const strays: string[] = []
   const sockets = new Set<Socket>()
-  const { keyFile, certificateFile } = makeCertificate(dir, Object.keys(hosts))
+  const { keyFile, certificateFile } = makeCertificate(dir, [
+    ...new Set(Object.keys(hosts).map((host) => host.replace(/:\d+$/, ''))),
+  ])
 
   const server = createServer(
     { key: readFileSync(keyFile), cert: readFileSync(certificateFile) },
