@@ -14,7 +14,7 @@ import type { Problem } from './problem.ts'
  */
 export interface ProgressEvent {
   readonly type: 'progress'
-  readonly step: 'restore' | 'clone' | 'survey' | 'read' | 'pack' | 'derive' | 'index'
+  readonly step: 'restore' | 'clone' | 'survey' | 'read' | 'pack' | 'derive' | 'index' | 'verify'
   /** The root of the repository at hand. Several may be worked on at a time. */
   readonly repository?: string
   /** What is done, for people. */

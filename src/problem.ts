@@ -98,6 +98,61 @@ export type ProblemCode =
   | 'live-exists'
   | 'live-unreachable'
   | 'live-damaged'
+  | 'site-missing'
+  | 'site-unreachable'
+  | 'site-unreadable'
+  | 'certificate-invalid'
+  | 'certificate-expiring'
+  | 'http-plain'
+  | 'site-redirected'
+  | 'missing-forbidden'
+  | 'missing-unauthorized'
+  | 'missing-answered'
+  | 'missing-redirected'
+  | 'missing-failing'
+  | 'missing-cached'
+  | 'gatekeeper-open'
+  | 'file-missing'
+  | 'file-forbidden'
+  | 'file-redirected'
+  | 'file-unreadable'
+  | 'file-replaced'
+  | 'file-cut'
+  | 'plus-misread'
+  | 'bang-misread'
+  | 'name-encoding'
+  | 'case-folded'
+  | 'encoding-wrong'
+  | 'zip-encoded'
+  | 'zip-altered'
+  | 'zip-repacked'
+  | 'mod-altered'
+  | 'info-altered'
+  | 'list-stale'
+  | 'list-extra'
+  | 'answer-stale'
+  | 'withdrawn-served'
+  | 'page-unresolvable'
+  | 'pages-unindexed'
+  | 'record-damaged'
+  | 'record-stale'
+  | 'site-unsettled'
+  | 'cached-long'
+  | 'lifetime-missing'
+  | 'private-cached'
+  | 'type-misleading'
+  | 'private-but-readable'
+  | 'login-page'
+  | 'consumer-goproxy'
+  | 'consumer-bypass'
+  | 'consumer-sumdb'
+  | 'consumer-flags'
+  | 'consumer-insecure'
+  | 'consumer-netrc'
+  | 'mirror-lags'
+  | 'mirror-differs'
+  | 'sum-differs'
+  | 'sum-missing'
   | 'interrupted'
   | 'internal-error'
 
@@ -502,6 +557,296 @@ const catalogue: Readonly<Record<ProblemCode, CatalogueEntry>> = {
       'A file of the live site is missing, or is not what the site itself says of it. Nothing was written.',
     hint: 'If a deployment is under way, or a cache holds older files, run again later. Else mend the site, or deploy an earlier one again.',
   },
+
+  // A deployment, as verify finds it
+  'site-missing': {
+    severity: 'error',
+    about: 'There is no site where verify looks for one.',
+    hint: 'Correct the target. An address must be that of the whole site, which is what GOPROXY is set to.',
+  },
+  'site-unreachable': {
+    severity: 'error',
+    about: 'The server of the site does not answer, or says that it cannot.',
+    hint: 'Look at the address with curl. If a deployment is under way, run again later.',
+  },
+  'site-unreadable': {
+    severity: 'error',
+    about:
+      'The site answers with a refusal, a login or a page where its own record should be, so that nothing can be verified.',
+    hint: 'Give credentials by MODPRESS_AUTH, .netrc or in the address; a login in a browser is none that go can pass. Some hosts also say 403 for what is not there.',
+  },
+  'certificate-invalid': {
+    severity: 'error',
+    about:
+      'The TLS certificate of the site is expired, for another name, or of an authority that is not trusted: go refuses it, too.',
+    hint: 'Renew the certificate, with all that lies between it and the authority. Name an authority of your own in SSL_CERT_FILE, for go as for modpress.',
+  },
+  'certificate-expiring': {
+    severity: 'warning',
+    about: 'The TLS certificate of the site expires within two weeks.',
+    hint: 'Renew the certificate, and look why that is not done by itself.',
+  },
+  'http-plain': {
+    severity: 'warning',
+    about: 'The site is read over plain http at an address that is not local.',
+    hint: 'Serve it over https: go sends credentials over nothing else, and answers can be changed on the way.',
+  },
+  'site-redirected': {
+    severity: 'warning',
+    about: 'The address redirects to another one, so that each request is made twice.',
+    hint: 'Name the address that it leads to, in GOPROXY and in the configuration as "url".',
+  },
+  'missing-forbidden': {
+    severity: 'error',
+    about:
+      'What is not there is answered with 403. Go asks the next proxy after 404 and 410 alone, so that modules from elsewhere cannot be had.',
+    hint: 'Let the host answer 404 for what is not there.',
+  },
+  'missing-unauthorized': {
+    severity: 'error',
+    about: 'What is not there is answered with 401, although what is there can be read.',
+    hint: 'Let the host answer 404 for what is not there, and ask for credentials for all of the site or for nothing.',
+  },
+  'missing-answered': {
+    severity: 'error',
+    about: 'What is not there is answered with 200: go takes the answer for a module, and fails.',
+    hint: 'Let the host answer 404 for what is not there: no fallback to a front page, and no error with the status 200.',
+  },
+  'missing-redirected': {
+    severity: 'error',
+    about: 'What is not there is answered with a redirect to a login or to another page.',
+    hint: 'Let the host answer 404 for what is not there, without a redirect.',
+  },
+  'missing-failing': {
+    severity: 'error',
+    about: 'What is not there is answered with an error of the server, or not at all.',
+    hint: 'Let the host answer 404 for what is not there, and look into its log for the reason.',
+  },
+  'missing-cached': {
+    severity: 'warning',
+    about: 'A 404 may be kept by a cache, so that a version that was just published is not seen.',
+    hint: 'Send no lifetime with a 404, and let no cache keep one.',
+  },
+  'gatekeeper-open': {
+    severity: 'warning',
+    about:
+      'The site is configured with a gatekeeper, and the host answers 404 for an unknown module of its own, whose name so reaches the next proxy.',
+    hint: 'Use the rules of the site for the host, in -/host/, or set "gatekeeper: false".',
+  },
+  'file-missing': {
+    severity: 'error',
+    about: 'A file that the site names is not there.',
+    hint: 'Deploy the site again, all of it. For a bucket, run "modpress publish" again.',
+  },
+  'file-forbidden': {
+    severity: 'error',
+    about: 'A file that the site names may not be read.',
+    hint: 'Let the host serve the file to whoever may read the site; look at the modes of files and at policies.',
+  },
+  'file-redirected': {
+    severity: 'error',
+    about: 'A request for a file of the site is redirected, and what is there is another content.',
+    hint: 'Let redirects keep the path, or leave them out.',
+  },
+  'file-unreadable': {
+    severity: 'error',
+    about:
+      'A file of the site is answered with an error, with a status that go takes for one, or not at all.',
+    hint: 'Ask for the file with curl, and look into the log of the host.',
+  },
+  'file-replaced': {
+    severity: 'error',
+    about: 'A file of the proxy is answered with a page or an error with the status 200.',
+    hint: 'Let the host answer files as they are, and errors with their status.',
+  },
+  'file-cut': {
+    severity: 'error',
+    about: 'A file of the site ends before its end.',
+    hint: 'Deploy the file again, and look for a limit of size or time in the host or in what is in front of it.',
+  },
+  'plus-misread': {
+    severity: 'error',
+    about: 'The host reads "+" in a path as a space, so that go finds no "+incompatible" version.',
+    hint: 'Let the host read "+" as it is, or keep a second file with a space in its name.',
+  },
+  'bang-misread': {
+    severity: 'error',
+    about:
+      'The host does not read "%21" in a path as "!", so that go finds no module with an upper-case letter.',
+    hint: 'Let the host decode the path before it looks for the file.',
+  },
+  'name-encoding': {
+    severity: 'warning',
+    about:
+      'A file that is found as go spells its name is not found as others spell it, with more or less of it encoded.',
+    hint: 'Let the host decode the path before it looks for the file.',
+  },
+  'case-folded': {
+    severity: 'warning',
+    about: 'Letter case does not count at the host, so that pages of two modules may be one file.',
+    hint: 'Use a host where letter case counts. Files of the proxy are safe: "!" stands for upper case.',
+  },
+  'encoding-wrong': {
+    severity: 'error',
+    about:
+      'The host sends a Content-Encoding that go did not ask for, or one that the content does not have.',
+    hint: 'Let the host send files as they are, without Content-Encoding.',
+  },
+  'zip-encoded': {
+    severity: 'note',
+    about: 'The host compresses zips once more, which costs time and gains nothing.',
+    hint: 'Leave application/zip out of what the host compresses.',
+  },
+  'zip-altered': {
+    severity: 'error',
+    about: 'A zip is not the one that was published: its hash is another.',
+    hint: 'Deploy the published file again, from a backup or a mirror; never one that was made anew. Consumers see "checksum mismatch" until then.',
+  },
+  'zip-repacked': {
+    severity: 'note',
+    about: 'A zip has the right content in other bytes than were published.',
+    hint: 'Nothing has to be done: go looks at the content. Look for what packs files anew on their way.',
+  },
+  'mod-altered': {
+    severity: 'error',
+    about: 'A go.mod file is not the one that was published.',
+    hint: 'Deploy the published file again, and look for what changes text on its way, such as line ends.',
+  },
+  'info-altered': {
+    severity: 'error',
+    about: 'A .info file does not say what was published: another version, time or commit.',
+    hint: 'Deploy the published file again, and look for what changes it on its way.',
+  },
+  'list-stale': {
+    severity: 'error',
+    about: 'The list of a module lacks versions that are published.',
+    hint: 'If a deployment was just made, run again in a minute. Else purge caches, and run "modpress index" or the build again.',
+  },
+  'list-extra': {
+    severity: 'error',
+    about: 'The list of a module names versions that are not published, which go then cannot fetch.',
+    hint: 'If a deployment was just made, run again in a minute. Else purge caches, and run the build again.',
+  },
+  'answer-stale': {
+    severity: 'error',
+    about: 'The answer to @latest or to a branch is not the version that it should be.',
+    hint: 'If a deployment was just made, run again in a minute. Else purge caches, and run the build again.',
+  },
+  'withdrawn-served': {
+    severity: 'error',
+    about: 'Files of a version that was withdrawn can still be read.',
+    hint: 'Purge the caches in front of the site, and deploy all of it again; a bucket may keep older versions of objects, too.',
+  },
+  'page-unresolvable': {
+    severity: 'error',
+    about: 'Go cannot learn from the page of a module where the module is.',
+    hint: 'Deploy the page again, let nothing rewrite HTML on its way, and see that "url" is the address of the site.',
+  },
+  'pages-unindexed': {
+    severity: 'warning',
+    about:
+      'The host does not answer a directory with its index.html, so that go finds no module by its import path alone.',
+    hint: 'Let the host answer directories with their index.html. With GOPROXY set to the site, go needs no pages.',
+  },
+  'record-damaged': {
+    severity: 'error',
+    about: 'What the site records of itself cannot be read.',
+    hint: 'Deploy the site again; for a bucket or a directory, remove the file and run the build again.',
+  },
+  'record-stale': {
+    severity: 'warning',
+    about:
+      'Two records of the site are of different times, as while a deployment is under way or where a cache holds one of them.',
+    hint: 'Run again in a minute. If it stays, purge caches below /-/.',
+  },
+  'site-unsettled': {
+    severity: 'note',
+    about: 'A publisher is at work, or was stopped: the lists of a repository are not compared.',
+    hint: 'Run the build or the publish again: it finishes the work.',
+  },
+  'cached-long': {
+    severity: 'warning',
+    about: 'A file that changes may be kept for longer than an hour.',
+    hint: 'Let the host send Cache-Control: max-age=60 for lists, @latest, pages and all below /-/, and "immutable" for files of versions alone.',
+  },
+  'lifetime-missing': {
+    severity: 'warning',
+    about: 'A file that changes has no lifetime, and a cache on the way decides how long it keeps it.',
+    hint: 'Let the host send Cache-Control: max-age=60 for lists and @latest.',
+  },
+  'private-cached': {
+    severity: 'warning',
+    about: 'Files of a private site may be kept by caches that others read.',
+    hint: 'Let the host send "private" instead of "public" in Cache-Control.',
+  },
+  'type-misleading': {
+    severity: 'note',
+    about: 'A file of the proxy is served as HTML, which some hosts rewrite.',
+    hint: 'Let the host send text/plain for lists and .mod, application/json for .info and @latest, application/zip for zips.',
+  },
+  'private-but-readable': {
+    severity: 'error',
+    about: 'The site is private, and can be read without credentials. At a local address this is a note.',
+    hint: 'Take the site off until the host asks for credentials; what was readable may have been copied. Or set "access: public" if that is meant.',
+  },
+  'login-page': {
+    severity: 'warning',
+    about:
+      'Without credentials the host shows a login page instead of an error, which go takes for an answer.',
+    hint: 'Let the host answer 401 to those who give no credentials.',
+  },
+  'consumer-goproxy': {
+    severity: 'note',
+    about: 'GOPROXY on this machine does not name the site, so that go asks others for its modules.',
+    hint: 'See "modpress env", or -/setup/ of the site, for what to set.',
+  },
+  'consumer-bypass': {
+    severity: 'warning',
+    about: 'GOPRIVATE or GONOPROXY on this machine makes go bypass the site.',
+    hint: 'Set GONOPROXY=none beside GOPRIVATE, or GONOSUMDB instead of it.',
+  },
+  'consumer-sumdb': {
+    severity: 'warning',
+    about:
+      'Go on this machine asks the public checksum database for private modules, which knows none of them and learns their names.',
+    hint: 'Add the prefix to GONOSUMDB: go env -w GONOSUMDB=PREFIX.',
+  },
+  'consumer-flags': {
+    severity: 'warning',
+    about: 'GOFLAGS on this machine keep go from asking any proxy, or from running at all.',
+    hint: 'Change it with "go env -w GOFLAGS=…", or unset the variable.',
+  },
+  'consumer-insecure': {
+    severity: 'warning',
+    about: 'GOINSECURE on this machine turns off the checks of TLS for the modules of the site.',
+    hint: 'Take the prefix out of GOINSECURE.',
+  },
+  'consumer-netrc': {
+    severity: 'warning',
+    about: '.netrc on this machine names the site in a way that go does not use.',
+    hint: 'Write "machine HOST:PORT login USER password PASSWORD", with the port where it is not 443.',
+  },
+  'mirror-lags': {
+    severity: 'warning',
+    about: 'A later target lacks versions that the first one has.',
+    hint: 'Publish to the mirror, or copy the site to it again.',
+  },
+  'mirror-differs': {
+    severity: 'error',
+    about: 'A later target has a version with another hash than the first one.',
+    hint: 'Find out which was published first, by the go.sum files of consumers files, and deploy that one everywhere.',
+  },
+  'sum-differs': {
+    severity: 'error',
+    about: 'The go.sum of a consumer has another hash than the site serves: its next build fails.',
+    hint: 'Find out whether the tag was moved or the site was built from another repository. What consumers hold was there first.',
+  },
+  'sum-missing': {
+    severity: 'error',
+    about: 'The go.sum of a consumer names a version that the site does not have.',
+    hint: 'Add it to the configuration as it is printed below, and publish.',
+  },
+
   interrupted: {
     severity: 'error',
     about: 'The run was stopped from outside. The site is whole, and the next run finishes the work.',

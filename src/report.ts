@@ -33,17 +33,30 @@ export interface Report {
   readonly problems: readonly ProblemEvent[]
 }
 
+/** What of the settings a report depends on. */
+type ReportSettings = Pick<Settings, 'accept'> & {
+  readonly url?: string | undefined
+  readonly prefix?: string | undefined
+}
+
+/** Commands for which nothing has to say where the site is served. */
+const needsNoUrl: readonly string[] = ['index', 'verify']
+
 /** Collects what became of the repositories of a run, and tells it as events. */
 export class Reporter {
   readonly #command: string
-  readonly #settings: Settings
+  readonly #settings: ReportSettings
   readonly #options: FlowOptions & { readonly failOn?: FailOn }
   readonly #problems: ProblemEvent[] = []
   #added = 0
   #kept = 0
   #refused = 0
 
-  constructor(command: string, settings: Settings, options: FlowOptions & { readonly failOn?: FailOn }) {
+  constructor(
+    command: string,
+    settings: ReportSettings,
+    options: FlowOptions & { readonly failOn?: FailOn },
+  ) {
     this.#command = command
     this.#settings = settings
     this.#options = options
@@ -102,7 +115,7 @@ export class Reporter {
   }
 
   finish(): Report {
-    if (this.#settings.url === undefined && this.#command !== 'index') {
+    if (this.#settings.url === undefined && !needsNoUrl.includes(this.#command)) {
       this.#problem(problem('url-missing', {}, 'The address of the site is not known.'), false)
     }
     const fresh = this.#problems.filter((each) => !each.known)

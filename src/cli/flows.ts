@@ -4,5 +4,5 @@
  */
 
 export { build, index, plan } from '../build.ts'
-export { loadSettings } from '../config/load.ts'
+export { loadAccepted, loadSettings } from '../config/load.ts'
 export { openReport } from './report.ts'

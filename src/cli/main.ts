@@ -164,6 +164,32 @@ function createProgram() {
     })
 
   program
+    .command('verify')
+    .summary('read a deployment back, and tell what is wrong with it')
+    .description(
+      'Reads a site or a live deployment back, says what is wrong with it and how to mend it there. Writes nothing. Later targets are held against the first.',
+    )
+    .argument('[TARGET...]', 'https://…, s3://BUCKET/PREFIX or a directory; default: the output directory')
+    .option('--sample <N>', 'so many versions and modules; default: 50, of a directory all', parseSample)
+    .option('--full', 'all versions and modules')
+    .option(
+      '--go-sum <GLOB>',
+      "hold consumers' go.sum files against it, and print what to publish, too. Repeatable",
+      (text: string, before: readonly string[] | undefined) => [...(before ?? []), text],
+    )
+    .addOption(failOnOption())
+    .addHelpText('after', verifyExamples)
+    .action((targets, _flags, command) => {
+      const flags = command.optsWithGlobals()
+      return run('verify', flags, async (flow, report) => {
+        if (flags.full && flags.sample !== undefined) throw usage('--full and --sample do not go together.')
+        const sample = flags.full ? 'all' : flags.sample
+        const { runVerify } = await import('./verify.ts')
+        return runVerify(targets, flags, report, { ...flow, failOn: flags.failOn, ...(sample && { sample }) })
+      })
+    })
+
+  program
     .command('withdraw')
     .summary('take a version down, for good')
     .description(
@@ -332,6 +358,12 @@ Examples:
   modpress build --output public --url https://go.example.com
   modpress build --live https://go.example.com   on a Pages host, in a job without a cache`
 
+const verifyExamples = `
+Examples:
+  modpress verify https://go.example.com          after a deployment, or on a schedule
+  modpress verify s3://registry --go-sum '../apps/**/go.sum'   can consumers move to it?
+  modpress verify https://go.example.com https://mirror.example.com`
+
 const envExamples = `
 Examples:
   modpress env shell | sh                       on this machine, for good
@@ -471,6 +503,11 @@ function aborted(signal: AbortSignal): Promise<void> {
 
 function parseJobs(text: string): number {
   if (/^[1-9]\d{0,3}$/.test(text)) return Number(text)
+  throw new commander.InvalidArgumentError('It must be a whole number from 1 on.')
+}
+
+function parseSample(text: string): number {
+  if (/^[1-9]\d{0,6}$/.test(text)) return Number(text)
   throw new commander.InvalidArgumentError('It must be a whole number from 1 on.')
 }
 

@@ -155,6 +155,7 @@ const verbs: Readonly<Record<ProgressEvent['step'], string>> = {
   pack: 'pressing',
   derive: 'writing pages of',
   index: 'writing the index',
+  verify: 'verifying',
 }
 
 /** The steps that a repository goes through one after the other, while others may be elsewhere. */

@@ -1,7 +1,8 @@
 /**
- * What commands do that write where others may write, too. Re-exports only, as
- * flows.ts: a build loads none of it.
+ * What commands do where others may write, too, or have written. Re-exports only,
+ * as flows.ts: a build loads none of it.
  */
 
 export { publish } from '../publish.ts'
+export { verify } from '../verify.ts'
 export { withdraw } from '../withdraw.ts'

@@ -85,6 +85,19 @@ export async function loadSettings(options: LoadOptions): Promise<Settings> {
   return Object.freeze(settings)
 }
 
+/** Returns what the configuration accepts: nothing where there is none. What is not about repositories needs no more. */
+export async function loadAccepted({
+  cwd,
+  configFile,
+}: Pick<LoadOptions, 'cwd' | 'configFile'>): Promise<Settings['accept']> {
+  const top = await findTop(cwd)
+  const file = configFile === undefined ? await findConfigFile(cwd, top) : resolve(cwd, configFile)
+  if (file === undefined) return []
+  const parsed = parseConfig(await readConfigFile(file), relativeTo(cwd, file))
+  if ('severity' in parsed) throw new FatalError(parsed)
+  return parsed.accept
+}
+
 interface FoundConfig {
   readonly data: unknown
   readonly base: string

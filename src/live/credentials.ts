@@ -21,7 +21,7 @@ export async function authorizationFor(url: URL, env: Environment): Promise<stri
   const given = ofAddress(url) ?? ofVariable(env['MODPRESS_AUTH'])
   if (given !== undefined) {
     if (isSafe) return given
-    throw usage('Credentials for --live are not sent over http, which others can read.', 'Use https.')
+    throw usage('Credentials are not sent over http, which others can read.', 'Use https.')
   }
   // Go sends them over https only.
   if (!isSafe) return undefined
@@ -106,7 +106,8 @@ function findLine(lines: readonly NetrcLine[], { host, pathname }: URL): NetrcLi
   }
 }
 
-async function readNetrc(env: Environment): Promise<string> {
+/** Returns the text of .netrc, "" where there is none. */
+export async function readNetrc(env: Environment): Promise<string> {
   const path = await findNetrc(env)
   try {
     return await readFile(path, 'utf8')

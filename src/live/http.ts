@@ -90,7 +90,8 @@ async function readOnce<T>(
 
 function describeStatus(name: string, { status, headers }: Response): Error {
   const message = `the server answers ${status}`
-  if (status === 429 || status === 408 || status >= 500) return new Fault(message, waitOf(headers))
+  if (status === 429 || status === 408 || status >= 500)
+    return new Fault(message, waitOf(headers.get('retry-after')))
   if (status === 401 || status === 403) {
     const hint =
       'Give credentials by MODPRESS_AUTH or .netrc; some hosts also say 403 for a file that is not there.'
@@ -99,10 +100,9 @@ function describeStatus(name: string, { status, headers }: Response): Error {
   return unreachable(name, message)
 }
 
-/** Retry-After in seconds. A date is left to our own patience. */
-function waitOf(headers: Headers): number | undefined {
-  const text = headers.get('retry-after') ?? ''
-  return /^\d{1,6}$/.test(text) ? Number(text) * 1000 : undefined
+/** Returns a Retry-After that is in seconds, in milliseconds. A date is left to our own patience. */
+export function waitOf(text: string | null | undefined): number | undefined {
+  return /^\d{1,6}$/.test(text ?? '') ? Number(text) * 1000 : undefined
 }
 
 /** Sends a request and follows its redirects. */

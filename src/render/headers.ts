@@ -26,6 +26,8 @@ export function contentType(path: string): string {
 
 /** Returns the Cache-Control of a file by its path in the site. */
 export function cacheControl(path: string, access: 'public' | 'private'): string {
+  // Hosts answer with this page, and with its headers, for what is not there.
+  if (path === '404.html') return notKept
   return isImmutable(path) ? immutableFor(access) : mutableFor(access)
 }
 

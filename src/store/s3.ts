@@ -25,7 +25,7 @@
 
 import { compareUtf8 } from '../module/dirhash.ts'
 import { FatalError, type Problem, problem } from '../problem.ts'
-import { contentType, immutableFor, isImmutable, mutableFor } from '../render/headers.ts'
+import { cacheControl, contentType, isImmutable, mutableFor } from '../render/headers.ts'
 import {
   type Answer,
   Bucket,
@@ -325,11 +325,10 @@ export class S3Store implements Store {
   }
 
   #headers(path: string, how: 'created' | 'replaced'): Readonly<Record<string, string>> {
-    const isForEver = how === 'created' && isImmutable(path)
-    return {
-      'content-type': contentType(path),
-      'cache-control': isForEver ? immutableFor(this.#access) : mutableFor(this.#access),
-    }
+    // What is replaced is no file that stays, whatever its name.
+    const isKept = how === 'created' || !isImmutable(path)
+    const lifetime = isKept ? cacheControl(path, this.#access) : mutableFor(this.#access)
+    return { 'content-type': contentType(path), 'cache-control': lifetime }
   }
 
   #remember(path: string, tag: string, payload: Payload): void {

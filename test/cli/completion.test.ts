@@ -38,7 +38,22 @@ describe.skipIf(!has('bash'))('bash', () => {
   })
 
   test.for([
-    [[''], ['build', 'plan', 'publish', 'index', 'withdraw', 'init', 'env', 'serve', 'completion', 'help']],
+    [
+      [''],
+      [
+        'build',
+        'plan',
+        'publish',
+        'index',
+        'verify',
+        'withdraw',
+        'init',
+        'env',
+        'serve',
+        'completion',
+        'help',
+      ],
+    ],
     [['b'], ['build']],
     [['--json', 'b'], ['build']],
     [['--output', 'build', 'pl'], ['plan']],

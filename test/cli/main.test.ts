@@ -19,6 +19,7 @@ describe('help', () => {
       'plan',
       'publish',
       'index',
+      'verify',
       'withdraw',
       'init',
       'env',

@@ -145,10 +145,12 @@ describe('on a stub', () => {
     await store.create('m/@v/v1.0.0.zip', bytes('1'))
     await store.replace('m/@v/list', bytes('1'), undefined)
     await store.replace('m/@v/v1.0.1.info', bytes('1'), undefined)
+    await store.replace('404.html', bytes('1'), undefined)
     expect([...stub.objects].map(([, { headers }]) => Object.values(headers))).toEqual([
       ['application/zip', 'private, max-age=31536000, immutable'],
       ['text/plain; charset=utf-8', 'private, max-age=60'],
       ['application/json', 'private, max-age=60'],
+      ['text/html; charset=utf-8', 'no-store'],
     ])
   })
 

@@ -36,6 +36,7 @@ import {
 } from './gitobjects.ts'
 import { runGit } from './repo.ts'
 import type { S3Stub } from './s3stub.ts'
+import { verifyScenarios } from './verifyfaults.ts'
 
 /**
  * Why a problem has its severity, in the words of product.md. An error: someone
@@ -44,7 +45,7 @@ import type { S3Stub } from './s3stub.ts'
  */
 export type Reason = 'must act' | 'go serves it' | 'unreadable' | 'go refuses it' | 'suspicious' | 'informs'
 
-interface Row {
+export interface Row {
   /** What is wrong. */
   readonly point: string
   readonly because: Reason
@@ -67,7 +68,7 @@ export interface Standing extends Row {
 
 /** A problem that ends a run, or a part of it, before anything is done to the stage's site. */
 export interface Ending extends Row {
-  readonly exit: 1 | 2 | 75
+  readonly exit: 0 | 1 | 2 | 75
   readonly run: (stage: Stage) => Promise<Ended>
 }
 
@@ -917,6 +918,7 @@ export const scenarios: Readonly<Record<ProblemCode, Scenario>> = {
       return runBuild(stage, ['--output', 'fresh', '--live', live])
     },
   },
+  ...verifyScenarios,
   interrupted: {
     point: 'Someone stops a run that waits for a server.',
     because: 'must act',

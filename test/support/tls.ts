@@ -123,6 +123,7 @@ async function listen(
 export function makeCertificate(
   dir: string,
   hosts: readonly string[],
+  days = 2,
 ): { keyFile: string; certificateFile: string } {
   mkdirSync(dir, { recursive: true })
   const at = (name: string): string => join(dir, name)
@@ -142,7 +143,7 @@ subjectAltName = ${hosts.map((host) => `DNS:${host}`).join(', ')}
   execFileSync(
     'openssl',
     [
-      ...['req', '-x509', '-config', at('request.cnf'), '-nodes', '-days', '2', '-sha256'],
+      ...['req', '-x509', '-config', at('request.cnf'), '-nodes', '-days', String(days), '-sha256'],
       ...['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1'],
       ...['-keyout', at('key.pem'), '-out', at('certificate.pem')],
     ],

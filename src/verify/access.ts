@@ -1,0 +1,91 @@
+/**
+ * Who can read a site, and how safely: a private one must not be read by those
+ * who have no credentials, and a certificate must not run out.
+ */
+
+import { lookup } from 'node:dns/promises'
+import { describeAnswer, isDocument, kindOf } from './answer.ts'
+import type { Findings } from './findings.ts'
+import { type HttpClient, isPrivateAddress } from './http.ts'
+import type { SiteDescription } from './site.ts'
+
+export interface AccessOptions {
+  /** Files that are there, of each kind that a host may guard by itself. */
+  readonly files: readonly string[]
+  /** Returns the addresses of a host. @default as the system resolves it */
+  readonly resolve?: ((host: string) => Promise<readonly string[]>) | undefined
+}
+
+/** Asks as nobody for files of a private site. Returns whether the site asks for credentials. */
+export async function verifyAccess(
+  http: HttpClient,
+  findings: Findings,
+  { access, host }: SiteDescription,
+  { files, resolve = resolveHost }: AccessOptions,
+): Promise<boolean> {
+  if (access !== 'private') return false
+  let isGuarded = false
+  const severity = (await isPublicHost(http, resolve)) ? 'error' : 'note'
+  for (const file of files) {
+    const answer = await http.ask(file, { as: 'nobody', limitBytes: 2 ** 20 })
+    const isRead = kindOf(answer) === 'file' || answer.failure?.kind === 'large'
+    const isPage = isRead && !isFileOf(file, answer.body)
+    if (isRead && !isPage) {
+      const message = `${describeAnswer({ ...answer, words: '' })} without credentials, and the site is private.`
+      findings.once('private-but-readable', message, file, { severity })
+      continue
+    }
+    isGuarded = true
+    // GitLab Pages can do nothing else; consumers give it a token with each request.
+    if (host === 'gitlab-pages' || (!isPage && answer.status !== 200)) continue
+    findings.once('login-page', `${describeAnswer(answer)} without credentials, where 401 is due.`, file)
+  }
+  return isGuarded
+}
+
+/** Tells whether a content may be that of a file, and is no login in its place. */
+function isFileOf(file: string, body: Uint8Array): boolean {
+  if (/(?:^|\/)[^@./]*$|\.html$/.test(file) && !file.endsWith('/list')) {
+    return !/<input[^>]*type=["']?password/i.test(new TextDecoder().decode(body))
+  }
+  return !isDocument(
+    body,
+    /\.(?:jsonl?|info)$|@latest$/.test(file) ? 'json' : file.endsWith('.zip') ? 'zip' : 'text',
+  )
+}
+
+async function isPublicHost(
+  { base, peer }: HttpClient,
+  resolve: NonNullable<AccessOptions['resolve']>,
+): Promise<boolean> {
+  const host = base.hostname.replace(/^\[|\]$/g, '')
+  if (/^[\d.]+$|:/.test(host)) return !isPrivateAddress(host)
+  const addresses = await resolve(host).catch(() => (peer.address === undefined ? [] : [peer.address]))
+  return addresses.some((address) => !isPrivateAddress(address))
+}
+
+async function resolveHost(host: string): Promise<readonly string[]> {
+  return (await lookup(host, { all: true })).map(({ address }) => address)
+}
+
+const dayMs = 24 * 3600 * 1000
+const daysLeft = 14
+
+/** Tells of a connection that is not safe, or soon is not. */
+export async function verifyConnection(
+  http: HttpClient,
+  findings: Findings,
+  { nowMs, resolve = resolveHost }: { readonly nowMs: number; readonly resolve?: AccessOptions['resolve'] },
+): Promise<void> {
+  const { base, peer } = http
+  if (base.protocol === 'http:' && (await isPublicHost(http, resolve))) {
+    const message = `${base.origin} is read over plain http: answers can be changed on the way, and go sends no credentials.`
+    findings.once('http-plain', message)
+  }
+  const end = peer.certificateEnd
+  if (end === undefined || end.getTime() - nowMs > daysLeft * dayMs) return
+  findings.once(
+    'certificate-expiring',
+    `The certificate of ${base.host} expires on ${end.toISOString().slice(0, 10)}.`,
+  )
+}
