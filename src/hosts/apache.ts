@@ -21,6 +21,7 @@ import {
   immutablePattern,
   mutableFor,
   notKept,
+  notKeptPattern,
 } from '../render/headers.ts'
 import {
   describeRoot,
@@ -93,6 +94,9 @@ ${renderGatekeeper(gatekeeper, base)}  </Directory>
   </LocationMatch>
   <LocationMatch "/@latest$">
     ForceType "${contentType('x/@latest')}"
+  </LocationMatch>
+  <LocationMatch "${notKeptPattern(basePattern)}">
+    Header set Cache-Control "${notKept}" ${isKept}
   </LocationMatch>
   <LocationMatch "${immutablePattern(basePattern)}">
     Header set Cache-Control "${immutableFor(access)}" ${isKept}

@@ -18,6 +18,7 @@ import {
   immutablePattern,
   mutableFor,
   notKept,
+  notKeptPattern,
 } from '../render/headers.ts'
 import { escapePattern } from './gatekeeper.ts'
 import {
@@ -51,6 +52,7 @@ https://${name}${port === 443 ? '' : `:${port}`} {
 
 	map {path} {modpress_cache} {
 		~${immutablePattern(basePattern)} "${immutableFor(access)}"
+		~${notKeptPattern(basePattern)} "${notKept}"
 		default "${mutableFor(access)}"
 	}
 	map {path} {modpress_type} {

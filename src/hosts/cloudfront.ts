@@ -23,7 +23,8 @@
 import type { HostedSite, SiteFile } from '../model.ts'
 import { groupsDirectory } from '../render/front.ts'
 import { contentType, mutableFor, notKept } from '../render/headers.ts'
-import { reservedNames } from '../render/paths.ts'
+import { reservedNames, setupDirectory } from '../render/paths.ts'
+
 import { distributionPolicy, jsonFile } from './bucket.ts'
 import type { Gatekeeper } from './gatekeeper.ts'
 import { describeServer, errorTexts, errorType, goPattern, type Server } from './server.ts'
@@ -72,7 +73,11 @@ ${answerFunction}`
 }
 
 /** Of what lies below "-", these are pages. */
-const pagesBelow = `/^\\/${groupsDirectory.replace('/', '\\/')}(\\/|$)/`
+const pagesBelow = `/^\\/(${slashed(groupsDirectory)}(\\/|$)|${slashed(setupDirectory)}$)/`
+
+function slashed(path: string): string {
+  return path.replaceAll('/', '\\/')
+}
 
 const requestOfAnyone = `
 function handler(event) {

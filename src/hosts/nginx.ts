@@ -17,6 +17,7 @@ import {
   immutablePattern,
   mutableFor,
   notKept,
+  notKeptPattern,
 } from '../render/headers.ts'
 import {
   describeRoot,
@@ -40,6 +41,7 @@ function render(server: Server): string {
 
 map $uri $modpress_cache {
   "~${immutablePattern(basePattern)}" "${immutableFor(access)}";
+  "~${notKeptPattern(basePattern)}" "${notKept}";
   default "${mutableFor(access)}";
 }
 ${renderMissing(gatekeeper)}

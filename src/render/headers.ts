@@ -26,8 +26,7 @@ export function contentType(path: string): string {
 
 /** Returns the Cache-Control of a file by its path in the site. */
 export function cacheControl(path: string, access: 'public' | 'private'): string {
-  // Hosts answer with this page, and with its headers, for what is not there.
-  if (path === '404.html') return notKept
+  if (missingPage.test(`/${path}`)) return notKept
   return isImmutable(path) ? immutableFor(access) : mutableFor(access)
 }
 
@@ -47,6 +46,13 @@ export function immutablePattern(base = ''): string {
 }
 
 const immutable = new RegExp(immutablePattern())
+
+/** Returns the same for the page that hosts answer with, and with its headers, for what is not there. */
+export function notKeptPattern(base = ''): string {
+  return `^${base}/404\\.html$`
+}
+
+const missingPage = new RegExp(notKeptPattern())
 
 /** Returns the Cache-Control of what never changes, for a year. */
 export function immutableFor(access: 'public' | 'private'): string {

@@ -38,7 +38,7 @@ export const kinds: Readonly<Record<Consumer, Kind>> = {
   },
   docker: {
     title: 'Docker',
-    file: 'Dockerfile',
+    file: 'Dockerfile.txt',
     use: 'Take the lines before "go mod download", and that one, into your Dockerfile.',
     render: renderDockerfile,
   },

@@ -12,10 +12,24 @@ import type { Needs, Setting } from './needs.ts'
 import { quoteShell } from './quote.ts'
 
 /** Returns the commands that set what a site needs. There must be a function "put". */
-export function renderSettings({ settings }: Pick<Needs, 'settings'>): string {
+export function renderSettings({ settings, own, chained }: Needs): string {
   if (settings.length === 0) return ''
+  const [path] = own
+  if (path !== undefined && own.length === 1 && chained.length === 0) return renderOwn(path)
   const hasDrop = settings.some(({ drop }) => drop !== undefined)
   return `${add}${hasDrop ? drop : ''}${settings.map(renderPut).join('')}`
+}
+
+/** The usual site needs GOPRIVATE alone; of the others only what is set already, and so does not follow it. */
+function renderOwn(path: string): string {
+  return `for name in GOPRIVATE GONOSUMDB GONOPROXY; do
+  old=$(go env "$name")
+  case ",$old," in
+    *,${quoteShell(path)},*) ;;
+    *) put "$name" ${quoteShell(path)}"\${old:+,$old}" ;;
+  esac
+done
+`
 }
 
 function renderPut({ name, add, drop }: Setting): string {

@@ -252,6 +252,24 @@ describe.skipIf(missing !== undefined || process.platform !== 'linux')(title, ()
       expect(heard).toEqual([])
     })
 
+    test('of its own host, too, where lists are set that do not follow GOPRIVATE', async () => {
+      const text = textOf({ prefixes: ['go.example.com'] })
+      const machine = newMachine({
+        goEnv: 'GOPRIVATE=git.example.org\nGONOPROXY=none\nGONOSUMDB=example.org\n',
+      })
+      for (const _ of ['once', 'again']) {
+        expect(await machine.run('sh', [], { input: text, env: login })).toMatchObject({ status: 0 })
+        expect(await machine.settings()).toMatchObject({
+          GOPRIVATE: 'go.example.com,git.example.org',
+          GONOPROXY: 'go.example.com,none',
+          GONOSUMDB: 'go.example.com,example.org',
+        })
+      }
+      const { outcome, heard } = await registry.download(machine, [versions.own])
+      expect(outcome.status).toBe(0)
+      expect(heard).toEqual([])
+    })
+
     test('others need the chain, GONOSUMDB and GONOPROXY=none', async () => {
       const { machine, was, is, names } = await changed(textOf({ prefixes: ['github.com/acme'] }))
       expect(names.sort()).toEqual(['GONOPROXY', 'GONOSUMDB', 'GOPROXY'])

@@ -49,7 +49,7 @@ describe.skipIf(missing !== undefined || process.platform !== 'linux')(title, ()
   describe('in a Dockerfile', () => {
     test.for(['password', 'token'] as const)('its RUN lines work with a %s as secret', async (kind) => {
       const machine = newMachine({ goEnv: '', env: { GOPROXY: '' } })
-      const text = registry.text(kind, 'Dockerfile')
+      const text = registry.text(kind, 'Dockerfile.txt')
       const secrets = join(machine.dir, 'secrets')
       mkdirSync(secrets)
       writeFileSync(join(secrets, 'netrc'), netrcLines)
