@@ -39,6 +39,9 @@ const usage = `Usage: npm run live -- s3://BUCKET[/PREFIX] [https://ADDRESS]
        npm run live -- https://ADDRESS
 `
 
+/** So many versions are fetched by go: the newest of as many modules. */
+const fetchedVersions = 20
+
 const show = createShow()
 const { title, expect, fail, failures } = show
 const start = performance.now()
@@ -221,9 +224,6 @@ async function removeAll(store: Store): Promise<number> {
 }
 
 // ---- A registry as it is ----
-
-/** So many versions are fetched by go: the newest of as many modules. */
-const fetchedVersions = 20
 
 async function proveRegistry(url: string): Promise<void> {
   title('1. What is there is read back')
