@@ -101,6 +101,11 @@ ${isToken ? askToken : askPassword}  fi
     echo '  login ${isToken ? 'token' : 'USER'}' >&2
     echo '  password ${isToken ? 'TOKEN' : 'PASSWORD'}' >&2
   fi
+elif [ -n "\${GO_REGISTRY_${variable}-}" ]; then
+  case "$(cat "$netrc") " in
+    *"password $GO_REGISTRY_${variable}"[[:space:]]*) ;;
+    *) echo "$netrc has another password for $machine, which stays. Change it there." >&2 ;;
+  esac
 fi
 `
 }
