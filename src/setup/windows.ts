@@ -52,11 +52,11 @@ function Remove-Match([string] $List, [string[]] $Paths) {
 }
 function Set-Go([string] $Name, [string] $Value) {
   if ([string](go env $Name) -ceq $Value) { return }
-  go env -w "$Name=$Value"
-  if ($LASTEXITCODE -ne 0) { throw "go env -w $Name failed." }
-  if ([string](go env $Name) -cne $Value) {
+  if ([Environment]::GetEnvironmentVariable($Name)) {
     throw "$Name is set in the environment, which go obeys first. Change it there: $Name=$Value"
   }
+  go env -w "$Name=$Value"
+  if ($LASTEXITCODE -ne 0) { throw "go env -w $Name failed." }
 }
 ${lists.map(renderSet).join('')}`
 }

@@ -164,7 +164,7 @@ describe.skipIf(missing !== undefined || process.platform !== 'linux')(title, ()
       for (const each of names) expect(expected).toContain(each.replace('GET proxy.example.org/', ''))
     })
 
-    test('a variable of the environment wins over go env -w, and that is told', async () => {
+    test('a variable of the environment wins over go env -w, and that is told, and not kept', async () => {
       const machine = newMachine({ env: { GOPROXY: 'https://proxy.example.org' } })
       const outcome = await machine.run('sh', [], {
         input: registry.text('password', 'shell.sh'),
@@ -172,6 +172,7 @@ describe.skipIf(missing !== undefined || process.platform !== 'linux')(title, ()
       })
       expect(outcome.status).toBe(1)
       expect(outcome.stderr).toContain(`Change it there: GOPROXY=${after.GOPROXY}`)
+      expect(machine.read('.config/go/env')).toContain('GOPROXY=https://proxy.example.org\n')
     })
 
     test('GOENV=off keeps nothing, and that is told', async () => {
