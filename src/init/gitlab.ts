@@ -133,7 +133,7 @@ ${rules}${renderCaches(cloneCache(clones))}  # With the variable AWS_ROLE_ARN no
         export AWS_WEB_IDENTITY_TOKEN_FILE
         printf %s "$MODPRESS_ID_TOKEN" > "$AWS_WEB_IDENTITY_TOKEN_FILE"
       fi
-    - npx --yes "modpress@$MODPRESS_VERSION" publish "$MODPRESS_TARGET"
+${findCommand}    - modpress publish "$MODPRESS_TARGET"
 ${retry}`
 }
 
@@ -153,8 +153,8 @@ ${cloneVariable(clones)}  # One at a time: a deployment replaces the one before.
   interruptible: false
   rules: &modpress-rules
 ${rules}${renderCaches(cloneCache(clones), isPages ? '' : siteCache(output))}  script:
-${isPages ? '    # The very first time, when nothing is deployed yet, run the pipeline by hand with the variable MODPRESS_NEW=true.\n' : ''}    - status=0
-    - npx --yes "modpress@$MODPRESS_VERSION" build --output ${output}${flags} || status=$?
+${findCommand}${isPages ? '    # The very first time, when nothing is deployed yet, run the pipeline by hand with the variable MODPRESS_NEW=true.\n' : ''}    - status=0
+    - modpress build --output ${output}${flags} || status=$?
     - if [ "$status" -gt 1 ]; then exit "$status"; fi
     - echo "MODPRESS_STATUS=$status" > modpress.env
   artifacts:
@@ -174,6 +174,10 @@ modpress-problems:
     - exit "$MODPRESS_STATUS"
 `
 }
+
+const findCommand = `    # The image of modpress has the command; in others npx fetches it.
+    - if ! command -v modpress > /dev/null; then modpress() { npx --yes "modpress@$MODPRESS_VERSION" "$@"; }; fi
+`
 
 function cloneVariable(clones: Values['clones']): string {
   return clones === 'kept' ? '    XDG_CACHE_HOME: $CI_PROJECT_DIR/.cache\n' : ''

@@ -69,8 +69,18 @@ describe('a run loads', () => {
     (args) => {
       const { packages, sources } = loaded(args)
       expect(packages).toEqual(['commander'])
-      const own = ['cli/main.ts', 'cli/start.ts', 'config/package.ts', 'model.ts', 'problem.ts']
-      expect(sources).toEqual(args[0] === 'completion' ? ['cli/completion.ts', ...own] : own)
+      const own = [
+        'cli/commands.ts',
+        'cli/main.ts',
+        'cli/run.ts',
+        'cli/start.ts',
+        'cli/values.ts',
+        'config/package.ts',
+        'model.ts',
+        'problem.ts',
+        'setup/consumers.ts',
+      ]
+      expect(sources).toEqual(args[0] === 'completion' ? ['cli/completion.ts', ...own].sort() : own)
     },
   )
 
