@@ -9,6 +9,8 @@ const config: ViteUserConfig = defineConfig({
           include: ['test/**/*.test.ts'],
           exclude: ['test/conformance/**'],
           testTimeout: 30_000,
+          // What is made is removed in a hook, which a busy disk takes long for.
+          hookTimeout: 120_000,
         },
       },
       {
