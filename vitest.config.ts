@@ -8,7 +8,9 @@ const config: ViteUserConfig = defineConfig({
           name: 'unit',
           include: ['test/**/*.test.ts'],
           exclude: ['test/conformance/**'],
-          testTimeout: 30_000,
+          testTimeout: 60_000,
+          // To start a server or to remove what go has downloaded takes long on a busy machine.
+          hookTimeout: 120_000,
         },
       },
       {
