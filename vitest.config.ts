@@ -8,8 +8,8 @@ const config: ViteUserConfig = defineConfig({
           name: 'unit',
           include: ['test/**/*.test.ts'],
           exclude: ['test/conformance/**'],
-          testTimeout: 30_000,
-          // What is made is removed in a hook, which a busy disk takes long for.
+          testTimeout: 60_000,
+          // To start a server or to remove what go has downloaded takes long on a busy machine.
           hookTimeout: 120_000,
         },
       },

@@ -679,7 +679,7 @@ export const scenarios: Readonly<Record<ProblemCode, Scenario>> = {
   'host-site-too-large': {
     point: 'A site with a video of 1.1 GB, on GitHub Pages.',
     because: 'must act',
-    says: ['1049 MiB', '953.7 MiB', 'GitHub Pages'],
+    says: [/1049(\.\d)? MiB/, '953.7 MiB', 'GitHub Pages'],
     exit: 1,
     run: async (stage) =>
       buildBeside(stage, { host: 'github-pages', access: 'public' }, (output) => {
