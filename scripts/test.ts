@@ -6,7 +6,7 @@
  */
 
 import { spawnSync } from 'node:child_process'
-import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -21,6 +21,8 @@ const missing = provideParts(...partNames)
 for (const part of missing) console.log(describeMissing(part))
 
 const dir = mkdtempSync(join(process.env['TMPDIR'] ?? findMemory() ?? tmpdir(), 'modpress-tests-'))
+// As /tmp is: servers in tests read there under users of their own.
+chmodSync(dir, 0o755)
 const file = join(dir, 'report.json')
 let counts = { ...noCounts, failed: isCi ? missing.length : 0 }
 try {
