@@ -616,6 +616,7 @@ const verifyFaults: Readonly<Record<VerifyCode, VerifyFault>> = {
     says: ['Cache-Control: public, max-age='],
     exit: 1,
     password: 'reader:canary',
+    fault: withHeaders(/\/@v\/list$/, { 'Cache-Control': 'public, max-age=60' }),
   },
   'type-misleading': {
     point: 'A list as HTML.',
