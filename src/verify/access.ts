@@ -16,7 +16,10 @@ export interface AccessOptions {
   readonly resolve?: ((host: string) => Promise<readonly string[]>) | undefined
 }
 
-/** Asks as nobody for files of a private site. Returns whether the site asks for credentials. */
+/**
+ * Asks as nobody for files of a private site, and once with credentials that are made up. Returns whether the site asks
+ * for credentials.
+ */
 export async function verifyAccess(
   http: HttpClient,
   findings: Findings,
@@ -25,6 +28,7 @@ export async function verifyAccess(
 ): Promise<boolean> {
   if (access !== 'private') return false
   let isGuarded = false
+  let asksForPassword: string | undefined
   const severity = (await isPublicHost(http, resolve)) ? 'error' : 'note'
   for (const file of files) {
     const answer = await http.ask(file, { as: 'nobody', limitBytes: 2 ** 20 })
@@ -35,10 +39,19 @@ export async function verifyAccess(
       findings.once('private-but-readable', message, file, { severity })
       continue
     }
+    // What is missing is told of elsewhere, and guards nothing.
+    if (kindOf(answer) === 'absent') continue
     isGuarded = true
+    if (answer.status === 401) asksForPassword ??= file
     // GitLab Pages can do nothing else; consumers give it a token with each request.
     if (host === 'gitlab-pages' || (!isPage && answer.status !== 200)) continue
     findings.once('login-page', `${describeAnswer(answer)} without credentials, where 401 is due.`, file)
+  }
+  if (asksForPassword === undefined) return isGuarded
+  const answer = await http.ask(asksForPassword, { as: 'stranger', limitBytes: 2 ** 20 })
+  if (kindOf(answer) === 'file' && isFileOf(asksForPassword, answer.body)) {
+    const message = `${describeAnswer({ ...answer, words: '' })} with a user and a password that nobody has, and the site is private.`
+    findings.once('private-but-readable', message, asksForPassword, { severity })
   }
   return isGuarded
 }

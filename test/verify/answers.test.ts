@@ -127,14 +127,22 @@ describe('a server that answers otherwise than it must', () => {
     ['CF-Cache-Status', 'HIT'],
     ['Cache-Status', 'edge; hit; ttl=30'],
     ['Expires', new Date(Date.now() + 3_600_000).toUTCString()],
+    ['CDN-Cache-Control', 'max-age=60'],
+    ['Cloudflare-CDN-Cache-Control', 'public, max-age=60'],
+    ['Surrogate-Control', 'max-age=60'],
+    ['X-Accel-Expires', '60'],
   ])('a 404 that may be kept: %s: %s', async ([name = '', value = '']) => {
     server.fault = (path, response) => {
       if (!path.includes('modpress-verify')) return false
-      response.writeHead(404, { [name]: value }).end()
+      // What is said to caches of a CDN stands before what is said to all.
+      const forAll = name === 'Expires' ? {} : { 'Cache-Control': 'no-store' }
+      response.writeHead(404, { ...forAll, [name]: value }).end()
       return true
     }
     const [, problems] = await runVerify([server.url])
-    expect(problems.map(({ code }) => code)).toContain('missing-cached')
+    const found = problems.find(({ code }) => code === 'missing-cached')
+    if (/Control|Expires/.test(name)) expect(found?.message).toContain(`${name}: `)
+    else expect(found).toBeDefined()
   })
 
   test('a cache in front that keeps a 404 and does not say so is seen when it is asked again', async () => {
@@ -166,6 +174,49 @@ describe('a server that answers otherwise than it must', () => {
     server.password = undefined
     expect(problems.map(({ code }) => code)).toContain('missing-forbidden')
     expect(JSON.stringify(problems)).not.toMatch(/canary|cmVhZGVy/)
+  })
+
+  test('a byte order mark hides the first version of a list from go', async () => {
+    server.fault = (path, response) => {
+      if (!/log\/@v\/list$/.test(path)) return false
+      response.writeHead(200).end('\uFEFFv1.0.0\r\n\tv1.1.0 2020-09-13T12:26:40Z\n\nv1.2.0-RC1')
+      return true
+    }
+    const [, problems] = await runVerify([server.url], { failOn: 'error' })
+    const told = problems.filter(({ code }) => code.startsWith('list-')).map(({ message }) => message)
+    expect(told).toEqual([expect.stringContaining('It lacks v1.0.0.')])
+  })
+
+  test('letter case that does not count is all that is told of it', async () => {
+    server.fault = (_path, _response, request) => {
+      if (request.url?.includes('/@V/')) request.url = request.url.toLowerCase()
+      return false
+    }
+    const [, problems] = await runVerify([server.url])
+    expect(problems.map(({ code }) => code)).toEqual(['case-folded', 'private-but-readable'])
+  })
+
+  test('a host that asks for a password and takes any is no guard', async () => {
+    server.fault = (_path, response, request) => {
+      if (request.headers.authorization !== undefined) return false
+      response.writeHead(401).end()
+      return true
+    }
+    const [, problems] = await runVerify([server.url], { env: { MODPRESS_AUTH: 'reader:canary' } })
+    const found = problems.find(({ code }) => code === 'private-but-readable')
+    expect(found?.message).toContain(
+      '-/site.json answers 200 (application/json) with a user and a password that',
+    )
+  })
+
+  test('a file that is missing for everyone guards nothing', async () => {
+    server.fault = (path, response) => {
+      if (!/home\/@latest$/.test(path)) return false
+      response.writeHead(404).end()
+      return true
+    }
+    const [, problems] = await runVerify([server.url])
+    expect(problems.map(({ code }) => code)).toEqual(['file-missing', 'private-but-readable'])
   })
 
   test('what passes is asked for again', async () => {
