@@ -645,8 +645,9 @@ const catalogue: Readonly<Record<ProblemCode, CatalogueEntry>> = {
   },
   'file-redirected': {
     severity: 'error',
-    about: 'A request for a file of the site is redirected, and what is there is another content.',
-    hint: 'Let redirects keep the path, or leave them out.',
+    about:
+      'A request for a file of the site is redirected: to another content, or where go does not follow, as to plain http.',
+    hint: 'Let redirects keep the path and https, or leave them out.',
   },
   'file-unreadable': {
     severity: 'error',

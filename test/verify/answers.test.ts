@@ -176,6 +176,20 @@ describe('a server that answers otherwise than it must', () => {
     expect(JSON.stringify(problems)).not.toMatch(/canary|cmVhZGVy/)
   })
 
+  test.for([['ftp://example.com/'], ['http://']])(
+    'a redirect to %s is told of as one',
+    async ([location = '']) => {
+      server.fault = (path, response) => {
+        if (!/tool\/@v\/v1\.0\.0\.zip$|v999\.999\.999\.mod$/.test(path)) return false
+        response.writeHead(301, { Location: location }).end()
+        return true
+      }
+      const [, problems] = await runVerify([server.url], { failOn: 'error' })
+      const codes = problems.filter(({ severity }) => severity === 'error').map(({ code }) => code)
+      expect(codes).toEqual(['file-redirected', 'missing-redirected'])
+    },
+  )
+
   test('a byte order mark hides the first version of a list from go', async () => {
     server.fault = (path, response) => {
       if (!/log\/@v\/list$/.test(path)) return false
