@@ -787,7 +787,8 @@ const catalogue: Readonly<Record<ProblemCode, CatalogueEntry>> = {
   },
   'private-but-readable': {
     severity: 'error',
-    about: 'The site is private, and can be read without credentials. At a local address this is a note.',
+    about:
+      'The site is private, and can be read without credentials, or with any. At a local address this is a note.',
     hint: 'Take the site off until the host asks for credentials; what was readable may have been copied. Or set "access: public" if that is meant.',
   },
   'login-page': {
