@@ -242,6 +242,8 @@ async function verifyHost(
   const files = [
     '-/site.json',
     '-/manifest.jsonl',
+    '-/feed.atom',
+    '',
     'index.html',
     ...(any === undefined ? [] : filesOf(site, any)),
   ]

@@ -58,7 +58,7 @@ export async function verifyAccess(
 
 /** Tells whether a content may be that of a file, and is no login in its place. */
 function isFileOf(file: string, body: Uint8Array): boolean {
-  if (/(?:^|\/)[^@./]*$|\.html$/.test(file) && !file.endsWith('/list')) {
+  if (/(?:^|\/)[^@./]*$|\.(?:html|atom)$/.test(file) && !file.endsWith('/list')) {
     return !/<input[^>]*type=["']?password/i.test(new TextDecoder().decode(body))
   }
   return !isDocument(

@@ -628,7 +628,7 @@ const verifyFaults: Readonly<Record<VerifyCode, VerifyFault>> = {
   'private-but-readable': {
     point: 'A private site at a host whose address is public.',
     because: 'must act',
-    says: ['-/manifest.jsonl answers 200', 'without credentials', '-/site.json'],
+    says: ['answers 200 (text/html) without credentials', '-/manifest.jsonl', '-/site.json'],
     exit: 1,
     run: () => atPublicHost(),
   },

@@ -6,7 +6,7 @@
 import type { ServerResponse } from 'node:http'
 import { brotliCompressSync, gzipSync } from 'node:zlib'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { type LiveServer, startLiveServer } from '../support/liveserver.ts'
+import { basic, type LiveServer, startLiveServer } from '../support/liveserver.ts'
 import { goodSite, runVerify } from '../support/verifyfaults.ts'
 
 /** One file of each kind, no two of which depend on one another. */
@@ -208,6 +208,31 @@ describe('a server that answers otherwise than it must', () => {
     }
     const [, problems] = await runVerify([server.url])
     expect(problems.map(({ code }) => code)).toEqual(['case-folded', 'private-but-readable'])
+  })
+
+  test.for([
+    [/^-\/site\.json$/, '-/site.json'],
+    [/^-\/manifest\.jsonl$/, '-/manifest.jsonl'],
+    [/\.atom$/, '-/feed.atom'],
+    [/^$/, '/ answers 200'],
+    [/^index\.html$/, 'index.html'],
+    [/^github\.com\/acme\/Tool$/, 'acme/Tool answers 200'],
+    [/\/list$/, '@v/list'],
+    [/@latest$/, '@latest'],
+    [/modules\/.*\.json$/, 'tool.json'],
+    [/\.info$/, '.info'],
+    [/\.mod$/, '.mod'],
+    [/\.zip$/, '.zip'],
+  ] as const)('a private site of which anyone can read %s', async ([open, told]) => {
+    server.fault = (path, response, request) => {
+      if (open.test(path) || request.headers.authorization === basic('reader:canary')) return false
+      response.writeHead(401, { 'Content-Type': 'text/html' }).end(page)
+      return true
+    }
+    const [, problems] = await runVerify([server.url], { env: { MODPRESS_AUTH: 'reader:canary' }, sample: 1 })
+    const found = problems.filter(({ code }) => ['private-but-readable', 'login-page'].includes(code))
+    expect(found).toEqual([expect.objectContaining({ code: 'private-but-readable', severity: 'note' })])
+    expect(found[0]?.message).toContain(told)
   })
 
   test('a host that asks for a password and takes any is no guard', async () => {
