@@ -4,7 +4,7 @@
  */
 
 import { lookup } from 'node:dns/promises'
-import { describeAnswer, isDocument, kindOf } from './answer.ts'
+import { type Answer, describeAnswer, isDocument, kindOf } from './answer.ts'
 import type { Findings } from './findings.ts'
 import { type HttpClient, isPrivateAddress } from './http.ts'
 import type { SiteDescription } from './site.ts'
@@ -33,7 +33,7 @@ export async function verifyAccess(
   for (const file of files) {
     const answer = await http.ask(file, { as: 'nobody', limitBytes: 2 ** 20 })
     const isRead = kindOf(answer) === 'file' || answer.failure?.kind === 'large'
-    const isPage = isRead && !isFileOf(file, answer.body)
+    const isPage = isRead && !(isFileOf(file, answer.body) && (await isReadAlike(http, file, answer)))
     if (isRead && !isPage) {
       const message = `${describeAnswer({ ...answer, words: '' })} without credentials, and the site is private.`
       findings.once('private-but-readable', message, file, { severity })
@@ -59,12 +59,22 @@ export async function verifyAccess(
 /** Tells whether a content may be that of a file, and is no login in its place. */
 function isFileOf(file: string, body: Uint8Array): boolean {
   if (/(?:^|\/)[^@./]*$|\.(?:html|atom)$/.test(file) && !file.endsWith('/list')) {
-    return !/<input[^>]*type=["']?password/i.test(new TextDecoder().decode(body))
+    const text = new TextDecoder().decode(body)
+    return /^\uFEFF?\s*</.test(text) && !/<input[^>]*type=["']?password/i.test(text)
   }
   return !isDocument(
     body,
     /\.(?:jsonl?|info)$|@latest$/.test(file) ? 'json' : file.endsWith('.zip') ? 'zip' : 'text',
   )
+}
+
+/** Tells whether an answer in JSON is what those with credentials get, and no error in its place. */
+async function isReadAlike(http: HttpClient, file: string, { body }: Answer): Promise<boolean> {
+  if (!http.hasCredentials || !/\.(?:jsonl?|info)$|@latest$/.test(file)) return true
+  const own = await http.ask(file, { limitBytes: 2 ** 20 })
+  // Of what is too large each has as much as had come by then.
+  const length = Math.min(own.body.byteLength, body.byteLength)
+  return Buffer.from(own.body.subarray(0, length)).equals(body.subarray(0, length))
 }
 
 async function isPublicHost(

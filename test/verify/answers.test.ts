@@ -235,6 +235,16 @@ describe('a server that answers otherwise than it must', () => {
     expect(found[0]?.message).toContain(told)
   })
 
+  test('an error in JSON for those without credentials is no file of a private site', async () => {
+    server.fault = (_path, response, request) => {
+      if (request.headers.authorization !== undefined) return false
+      response.writeHead(200, { 'Content-Type': 'application/json' }).end('{"error":"unauthorized"}')
+      return true
+    }
+    const [, problems] = await runVerify([server.url], { env: { MODPRESS_AUTH: 'reader:canary' } })
+    expect(problems.map(({ code }) => code)).toEqual(['login-page'])
+  })
+
   test('a host that asks for a password and takes any is no guard', async () => {
     server.fault = (_path, response, request) => {
       if (request.headers.authorization !== undefined) return false
