@@ -58,7 +58,8 @@ export async function verifyAccess(
 
 /** Tells whether a content may be that of a file, and is no login in its place. */
 function isFileOf(file: string, body: Uint8Array): boolean {
-  if (/(?:^|\/)[^@./]*$|\.(?:html|atom)$/.test(file) && !file.endsWith('/list')) {
+  // A page may be called like a file: gopkg.in/yaml.v3.
+  if (!/(?:^|\/)@(?:v\/|latest$)|^-\/.*\.jsonl?$/.test(file)) {
     const text = new TextDecoder().decode(body)
     return /^\uFEFF?\s*</.test(text) && !/<input[^>]*type=["']?password/i.test(text)
   }

@@ -7,7 +7,9 @@ import type { ServerResponse } from 'node:http'
 import { brotliCompressSync, gzipSync } from 'node:zlib'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { basic, type LiveServer, startLiveServer } from '../support/liveserver.ts'
+import { makeRepository } from '../support/repo.ts'
 import { goodSite, runVerify } from '../support/verifyfaults.ts'
+import { buildVerifySite } from '../support/verifysite.ts'
 
 /** One file of each kind, no two of which depend on one another. */
 const files = {
@@ -233,6 +235,21 @@ describe('a server that answers otherwise than it must', () => {
     const found = problems.filter(({ code }) => ['private-but-readable', 'login-page'].includes(code))
     expect(found).toEqual([expect.objectContaining({ code: 'private-but-readable', severity: 'note' })])
     expect(found[0]?.message).toContain(told)
+  })
+
+  test('pages whose names look like files of the proxy are pages', async () => {
+    const repositories = ['gopkg.in/yaml.v3', 'example.com/list', 'example.com/go.zip'].map((root) => {
+      const repository = makeRepository()
+      repository.commit({ 'go.mod': `module ${root}\n`, 'a.go': 'package a\n' })
+      repository.git('tag', root.endsWith('v3') ? 'v3.0.0' : 'v1.0.0')
+      return { root, dir: repository.dir }
+    })
+    for (const each of repositories) {
+      const named = await startLiveServer(await buildVerifySite({ repositories: [each] }))
+      const [, problems] = await runVerify([named.url])
+      await named.close()
+      expect(problems.map(({ code }) => code)).toEqual(['private-but-readable'])
+    }
   })
 
   test('an error in JSON for those without credentials is no file of a private site', async () => {
