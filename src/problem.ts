@@ -645,8 +645,9 @@ const catalogue: Readonly<Record<ProblemCode, CatalogueEntry>> = {
   },
   'file-redirected': {
     severity: 'error',
-    about: 'A request for a file of the site is redirected, and what is there is another content.',
-    hint: 'Let redirects keep the path, or leave them out.',
+    about:
+      'A request for a file of the site is redirected: to another content, or where go does not follow, as to plain http.',
+    hint: 'Let redirects keep the path and https, or leave them out.',
   },
   'file-unreadable': {
     severity: 'error',
@@ -786,7 +787,8 @@ const catalogue: Readonly<Record<ProblemCode, CatalogueEntry>> = {
   },
   'private-but-readable': {
     severity: 'error',
-    about: 'The site is private, and can be read without credentials. At a local address this is a note.',
+    about:
+      'The site is private, and can be read without credentials, or with any. At a local address this is a note.',
     hint: 'Take the site off until the host asks for credentials; what was readable may have been copied. Or set "access: public" if that is meant.',
   },
   'login-page': {

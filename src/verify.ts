@@ -23,7 +23,7 @@ import type { FlowOptions } from './events.ts'
 import type { Shard } from './manifest.ts'
 import { ownPrefixes } from './prefixes.ts'
 import { FatalError, type Problem } from './problem.ts'
-import { listFile, pageDirectory, recordFile, versionFile } from './render/paths.ts'
+import { latestFile, listFile, pageDirectory, recordFile, versionFile } from './render/paths.ts'
 import { type FailOn, type Report, Reporter } from './report.ts'
 import { verifyAccess, verifyConnection } from './verify/access.ts'
 import { judgeHeaders } from './verify/caching.ts'
@@ -242,6 +242,8 @@ async function verifyHost(
   const files = [
     '-/site.json',
     '-/manifest.jsonl',
+    '-/feed.atom',
+    '',
     'index.html',
     ...(any === undefined ? [] : filesOf(site, any)),
   ]
@@ -258,7 +260,7 @@ async function verifyHost(
 function filesOf({ prefix }: SiteDescription, { version: { path, version } }: Owned): string[] {
   const kinds = ['info', 'mod', 'zip'] as const
   const files = kinds.map((kind) => versionFile(path, version, kind))
-  return [listFile(path), recordFile(path), pageDirectory(path, prefix), ...files]
+  return [listFile(path), latestFile(path), recordFile(path), pageDirectory(path, prefix), ...files]
 }
 
 interface Contents extends Chosen {

@@ -36,6 +36,10 @@ export function checkZipSize(host: HostName, bytes: number, place: ProblemPlace)
   return problem('host-file-too-large', place, message)
 }
 
+/** No new tag helps against what is there already. */
+const isThere =
+  'Serve the site from another host. A version that nobody needs can be taken down for good, by "modpress withdraw".'
+
 /** Returns what a host would refuse of a site; or of one that is yet to be, of which this is the least. */
 export function checkSiteSize(host: HostName, size: SiteSize, when: 'now' | 'then'): Problem[] {
   const { title, limits } = hostPresets[host]
@@ -43,7 +47,7 @@ export function checkSiteSize(host: HostName, size: SiteSize, when: 'now' | 'the
   const { files = Infinity, entries = Infinity, siteBytes = Infinity, fileBytes = Infinity } = limits
   const found = size.tooLarge.map(({ path, bytes }) => {
     const message = `${path} has ${formatSize(bytes)}; ${title} takes files of up to ${formatSize(fileBytes)}.`
-    return problem('host-file-too-large', { ref: path }, message)
+    return problem('host-file-too-large', { ref: path }, message, isThere)
   })
   if (size.files > files) {
     const message = `The site ${has} ${size.files} files; ${title} takes ${files}.`

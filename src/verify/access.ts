@@ -4,7 +4,7 @@
  */
 
 import { lookup } from 'node:dns/promises'
-import { describeAnswer, isDocument, kindOf } from './answer.ts'
+import { type Answer, describeAnswer, isDocument, kindOf } from './answer.ts'
 import type { Findings } from './findings.ts'
 import { type HttpClient, isPrivateAddress } from './http.ts'
 import type { SiteDescription } from './site.ts'
@@ -16,7 +16,10 @@ export interface AccessOptions {
   readonly resolve?: ((host: string) => Promise<readonly string[]>) | undefined
 }
 
-/** Asks as nobody for files of a private site. Returns whether the site asks for credentials. */
+/**
+ * Asks as nobody for files of a private site, and once with credentials that are made up. Returns whether the site asks
+ * for credentials.
+ */
 export async function verifyAccess(
   http: HttpClient,
   findings: Findings,
@@ -25,33 +28,54 @@ export async function verifyAccess(
 ): Promise<boolean> {
   if (access !== 'private') return false
   let isGuarded = false
+  let asksForPassword: string | undefined
   const severity = (await isPublicHost(http, resolve)) ? 'error' : 'note'
   for (const file of files) {
     const answer = await http.ask(file, { as: 'nobody', limitBytes: 2 ** 20 })
     const isRead = kindOf(answer) === 'file' || answer.failure?.kind === 'large'
-    const isPage = isRead && !isFileOf(file, answer.body)
+    const isPage = isRead && !(isFileOf(file, answer.body) && (await isReadAlike(http, file, answer)))
     if (isRead && !isPage) {
       const message = `${describeAnswer({ ...answer, words: '' })} without credentials, and the site is private.`
       findings.once('private-but-readable', message, file, { severity })
       continue
     }
+    // What is missing is told of elsewhere, and guards nothing.
+    if (kindOf(answer) === 'absent') continue
     isGuarded = true
+    if (answer.status === 401) asksForPassword ??= file
     // GitLab Pages can do nothing else; consumers give it a token with each request.
     if (host === 'gitlab-pages' || (!isPage && answer.status !== 200)) continue
     findings.once('login-page', `${describeAnswer(answer)} without credentials, where 401 is due.`, file)
+  }
+  if (asksForPassword === undefined) return isGuarded
+  const answer = await http.ask(asksForPassword, { as: 'stranger', limitBytes: 2 ** 20 })
+  if (kindOf(answer) === 'file' && isFileOf(asksForPassword, answer.body)) {
+    const message = `${describeAnswer({ ...answer, words: '' })} with a user and a password that nobody has, and the site is private.`
+    findings.once('private-but-readable', message, asksForPassword, { severity })
   }
   return isGuarded
 }
 
 /** Tells whether a content may be that of a file, and is no login in its place. */
 function isFileOf(file: string, body: Uint8Array): boolean {
-  if (/(?:^|\/)[^@./]*$|\.html$/.test(file) && !file.endsWith('/list')) {
-    return !/<input[^>]*type=["']?password/i.test(new TextDecoder().decode(body))
+  // A page may be called like a file: gopkg.in/yaml.v3.
+  if (!/(?:^|\/)@(?:v\/|latest$)|^-\/.*\.jsonl?$/.test(file)) {
+    const text = new TextDecoder().decode(body)
+    return /^\uFEFF?\s*</.test(text) && !/<input[^>]*type=["']?password/i.test(text)
   }
   return !isDocument(
     body,
     /\.(?:jsonl?|info)$|@latest$/.test(file) ? 'json' : file.endsWith('.zip') ? 'zip' : 'text',
   )
+}
+
+/** Tells whether an answer in JSON is what those with credentials get, and no error in its place. */
+async function isReadAlike(http: HttpClient, file: string, { body }: Answer): Promise<boolean> {
+  if (!http.hasCredentials || !/\.(?:jsonl?|info)$|@latest$/.test(file)) return true
+  const own = await http.ask(file, { limitBytes: 2 ** 20 })
+  // Of what is too large each has as much as had come by then.
+  const length = Math.min(own.body.byteLength, body.byteLength)
+  return Buffer.from(own.body.subarray(0, length)).equals(body.subarray(0, length))
 }
 
 async function isPublicHost(

@@ -78,7 +78,7 @@ function judgeLifetime({ path, headers }: Answer, context: HeaderContext): Heade
       message: 'has no Cache-Control, and a cache on the way decides how long it keeps it',
     })
   }
-  const isShared = /\bpublic\b|\bs-maxage=[1-9]/.test(control)
+  const isShared = /\bpublic\b|\bs-maxage=[1-9]/.test(control) || lifetimeInCdn(headers) > 0
   if (context.isGuarded && isShared) {
     faults.push({
       code: 'private-cached',
@@ -113,23 +113,42 @@ function judgeForm({ path, headers, body }: Answer): HeaderFault[] {
   return faults
 }
 
-/** Returns for how many seconds an answer may be kept: by shared caches, where they have a time of their own. */
+/** Headers that are for the caches of a CDN alone, which then look at no other. */
+const cdnHeaders = ['CDN-Cache-Control', 'Cloudflare-CDN-Cache-Control', 'Surrogate-Control']
+
+/** Returns for how many seconds an answer may be kept: the longest of all caches that have a time of their own. */
 function lifetimeOf(headers: Answer['headers']): number {
-  const control = headers['cache-control']?.toLowerCase() ?? ''
+  return Math.max(lifetimeForAll(headers), lifetimeInCdn(headers), Number(headers['x-accel-expires']) || 0)
+}
+
+function lifetimeInCdn(headers: Answer['headers']): number {
+  return Math.max(...cdnHeaders.map((name) => secondsOf(headers[name.toLowerCase()]) ?? 0))
+}
+
+function lifetimeForAll(headers: Answer['headers']): number {
+  const stated = secondsOf(headers['cache-control'])
+  if (stated !== undefined) return stated
+  const expires = Date.parse(headers['expires'] ?? '')
+  const date = Date.parse(headers['date'] ?? '')
+  return Number.isNaN(expires) || Number.isNaN(date) ? 0 : Math.max(0, Math.round((expires - date) / 1000))
+}
+
+/** Reads a value such as that of Cache-Control; undefined where it has no lifetime in it. */
+function secondsOf(value = ''): number | undefined {
+  const control = value.toLowerCase()
   if (/\bno-store\b|\bno-cache\b/.test(control)) return 0
   const seconds = (name: string) => {
     const [, digits] = new RegExp(`(?:^|[\\s,])${name}\\s*=\\s*"?(\\d+)`).exec(control) ?? []
     return digits === undefined ? undefined : Number(digits)
   }
   const stated = [seconds('max-age'), seconds('s-maxage')].filter((each) => each !== undefined)
-  if (stated.length > 0) return Math.max(...stated)
-  const expires = Date.parse(headers['expires'] ?? '')
-  const date = Date.parse(headers['date'] ?? '')
-  return Number.isNaN(expires) || Number.isNaN(date) ? 0 : Math.max(0, Math.round((expires - date) / 1000))
+  return stated.length > 0 ? Math.max(...stated) : undefined
 }
 
 function shownLifetime(headers: Answer['headers']): string {
-  const name = headers['cache-control'] === undefined ? 'expires' : 'cache-control'
-  const value = (headers[name] ?? '').replaceAll(/[^\w=,:;" -]/g, '').slice(0, 80)
-  return `${name === 'expires' ? 'Expires' : 'Cache-Control'}: ${value}`
+  const said = ['Cache-Control', ...cdnHeaders, 'X-Accel-Expires', 'Expires'].flatMap((name) => {
+    const value = headers[name.toLowerCase()]
+    return value === undefined ? [] : [`${name}: ${value.replaceAll(/[^\w=,:;" -]/g, '').slice(0, 80)}`]
+  })
+  return said.join('; ')
 }

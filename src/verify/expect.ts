@@ -20,11 +20,16 @@ export function judgeAbsence(answer: Answer, expected: Absence): ProblemCode | u
   const isEmpty = kind === 'file' && new TextDecoder().decode(answer.body).trim() === ''
   if (expected === 'empty list' && isEmpty) return undefined
   if (expected === 'kept' && kind === 'forbidden') return undefined
-  if (kind === 'elsewhere') return 'missing-redirected'
+  if (isRedirected(answer)) return 'missing-redirected'
   if (kind === 'forbidden') return 'missing-forbidden'
   if (kind === 'unauthorized') return 'missing-unauthorized'
   if (answer.failure === undefined && answer.status >= 200 && answer.status < 300) return 'missing-answered'
   return 'missing-failing'
+}
+
+/** Tells whether redirects led elsewhere, or where go does not follow: to plain http, to no address, in a circle. */
+function isRedirected(answer: Answer): boolean {
+  return kindOf(answer) === 'elsewhere' || answer.failure?.kind === 'redirect'
 }
 
 /** What a file of the site must be. */
@@ -71,7 +76,7 @@ export async function judgePresence(
     return (await findMisread(place, answer)) ?? { code: 'file-missing', message: `${said}.` }
   if (answer.failure?.kind === 'cut') return { code: 'file-cut', message: `${said}.` }
   if (answer.failure?.kind === 'encoding') return { code: 'encoding-wrong', message: `${said}.` }
-  if (kind === 'elsewhere') return { code: 'file-redirected', message: `${said}.` }
+  if (isRedirected(answer)) return { code: 'file-redirected', message: `${said}.` }
   // A host may refuse what it has misread, too.
   const misread = kind === 'forbidden' || kind === 'odd' ? await findMisread(place, answer) : undefined
   if (misread !== undefined) return misread

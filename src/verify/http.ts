@@ -10,6 +10,7 @@
  * @see cmd/go/internal/web, http.go; cmd/go/internal/modfetch, proxy.go
  */
 
+import { randomBytes } from 'node:crypto'
 import { setMaxListeners } from 'node:events'
 import type { FileHandle } from 'node:fs/promises'
 import { readFile } from 'node:fs/promises'
@@ -39,8 +40,8 @@ export type PathForm = 'go' | 'raw' | 'encoded'
 export interface Question {
   /** @default 'go' */
   readonly form?: PathForm
-  /** Whether credentials are sent, where there are some. @default 'own' */
-  readonly as?: 'own' | 'nobody'
+  /** Who asks: the owner of the credentials, where there are some; nobody; or a stranger, who makes some up. @default 'own' */
+  readonly as?: 'own' | 'nobody' | 'stranger'
   /** @default none */
   readonly query?: string
   /** More is not read. */
@@ -67,6 +68,8 @@ export class HttpClient {
   readonly base: URL
   readonly peer: Peer = {}
   readonly #authorization: string | undefined
+  readonly #stranger =
+    `Basic ${Buffer.from(`modpress-verify:${randomBytes(12).toString('hex')}`).toString('base64')}`
   readonly #secrets: readonly string[]
   readonly #options: ClientOptions
   readonly #http = new HttpAgent({ keepAlive: true, maxSockets: requestsAtOnce })
@@ -160,12 +163,13 @@ export class HttpClient {
 
   #send(url: URL, path: string, { as = 'own' }: Question): Promise<IncomingMessage | Failure> {
     const { signal, idleMs = 30_000 } = this.#options
-    const isOwn = as === 'own' && url.host === this.base.host && url.protocol === this.base.protocol
+    const isHere = url.host === this.base.host && url.protocol === this.base.protocol
+    const authorization = { own: this.#authorization, nobody: undefined, stranger: this.#stranger }[as]
     const headers = {
       'Accept-Encoding': 'gzip',
       // Firewalls that let no go command through are found out by its name.
       'User-Agent': 'Go-http-client/1.1 (modpress verify)',
-      ...(isOwn && this.#authorization !== undefined ? { Authorization: this.#authorization } : {}),
+      ...(isHere && authorization !== undefined ? { Authorization: authorization } : {}),
     }
     const isSecure = url.protocol === 'https:'
     const place = { protocol: url.protocol, hostname: url.hostname.replace(/^\[|\]$/g, ''), port: url.port }
@@ -175,7 +179,7 @@ export class HttpClient {
       const request = (isSecure ? requestHttps : requestHttp)(
         { ...place, path, headers, agent, ...(signal && { signal }) },
         (response) => {
-          this.#remember(response, isOwn || url.host === this.base.host)
+          this.#remember(response, url.host === this.base.host)
           done(response)
         },
       )
@@ -187,8 +191,8 @@ export class HttpClient {
     })
   }
 
-  #remember({ socket }: IncomingMessage, isOwn: boolean): void {
-    if (!isOwn) return
+  #remember({ socket }: IncomingMessage, isHere: boolean): void {
+    if (!isHere) return
     if (socket.remoteAddress !== undefined) this.peer.address = socket.remoteAddress
     const end =
       'getPeerCertificate' in socket ? (socket as TLSSocket).getPeerCertificate().valid_to : undefined

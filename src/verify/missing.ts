@@ -54,7 +54,7 @@ export async function verifyMissing(
   ]
   await eachOf(probes, requestsAtOnce, async ({ path, expected, query }) => {
     const answer = await place.read(path, query === undefined ? {} : { query })
-    tellOf(findings, answer, expected)
+    tellOf(findings, answer, expected, site)
   })
   const again = await place.read(`example.com/${nonce}/@v/list`)
   const purges = ['github-pages', 'gitlab-pages', 'cloudflare', 'netlify'].includes(site.host)
@@ -63,17 +63,29 @@ export async function verifyMissing(
   }
 }
 
-function tellOf(findings: Findings, answer: Answer, expected: Absence): void {
+const tooWide =
+  'The gatekeeper answers for more than the own prefixes: use the rules of the site for the host, in -/host/.'
+
+function tellOf(
+  findings: Findings,
+  answer: Answer,
+  expected: Absence,
+  { gatekeeper }: SiteDescription,
+): void {
   const code = judgeAbsence(answer, expected)
   if (code === undefined) return
   const due = { absent: '404', 'empty list': 'an empty list', kept: '403' }[expected]
-  findings.once(code, `${describeAnswer(answer)}, where ${due} is due: nothing is there.`, answer.path)
+  const isKept = answer.status === 403 || (answer.status === 200 && answer.size === 0)
+  const message = `${describeAnswer(answer)}, where ${due} is due: nothing is there.`
+  const hint = gatekeeper && expected === 'absent' && isKept ? { hint: tooWide } : {}
+  findings.once(code, message, answer.path, hint)
 }
 
 function moduleProbes({ gatekeeper }: SiteDescription, options: MissingOptions): Probe[] {
   const { prefixes, module, modules, nonce } = options
+  const own = prefixes.map((prefix) => prefix.toLowerCase())
   const isKept = (path: string) =>
-    gatekeeper && prefixes.some((prefix) => path === prefix || path.startsWith(`${prefix}/`))
+    gatekeeper && own.some((prefix) => `${path.toLowerCase()}/`.startsWith(`${prefix}/`))
   const list = (path: string): Probe => ({
     path: `${escapePath(path as ModulePath)}/@v/list`,
     expected: isKept(path) ? 'empty list' : 'absent',
@@ -95,13 +107,21 @@ function moduleProbes({ gatekeeper }: SiteDescription, options: MissingOptions):
     all(`${prefix}/${nonce}`, 'v1.0.0'),
   )
   const odd = all(`example.com/Some/${nonce}`, 'v2.0.0+incompatible')
-  if (module === undefined) return [...unknown, ...odd]
+  const edges = gatekeeper ? prefixes.flatMap((prefix) => edgesOf(prefix, nonce)).map(list) : []
+  if (module === undefined) return [...unknown, ...odd, ...edges]
   const versions = ['info', 'mod', 'zip'].map((kind) => file(module, `v999.999.999.${kind}`))
   const query = file(module, `${nonce}.info`)
   const above = parentsOf(module)
     .filter((path) => !modules.has(path))
     .map(list)
-  return [...unknown, ...odd, ...versions, query, list(`${module}/${nonce}`), ...above]
+  return [...unknown, ...odd, ...edges, ...versions, query, list(`${module}/${nonce}`), ...above]
+}
+
+/** Where a gatekeeper may be too narrow or too wide: deep below a prefix, in another letter case, and beside it. */
+function edgesOf(prefix: string, nonce: string): string[] {
+  const slash = prefix.indexOf('/')
+  const other = slash < 0 ? prefix : `${prefix.slice(0, slash)}${prefix.slice(slash).toUpperCase()}`
+  return [`${prefix}/${nonce}/a/b/v2`, `${other}/Some/${nonce}`, `${prefix}${nonce}/a`]
 }
 
 /** The paths above a module, of which go asks for each. */

@@ -98,10 +98,10 @@ async function verifyList(
   findings.tell('list-extra', about, `${answer.request} names ${some(extra)}, of which nothing is published.`)
 }
 
-/** The first field of each line, as go reads it. */
+/** The first field of each line, as go reads it: a byte order mark is no space, but a part of the field. */
 function linesOf(body: Uint8Array): string[] {
   const lines = textOf(body).split('\n')
-  return lines.flatMap((line) => line.trim().split(/\s+/)[0] || [])
+  return lines.flatMap((line) => /(?:\S|\uFEFF)+/.exec(line)?.[0] ?? [])
 }
 
 function some(versions: readonly string[]): string {

@@ -12,6 +12,7 @@ import { cacheControl, contentType } from '../../src/render/headers.ts'
 import { createGo, type Go } from '../support/gorun.ts'
 import { type Hosted, makeHosted } from '../support/hosted.ts'
 import { filesBelow } from '../support/site.ts'
+import { runVerify } from '../support/verifyfaults.ts'
 import { missingParts } from '../support/webserver.ts'
 import { startWrangler, type Wrangler } from '../support/wrangler.ts'
 
@@ -73,6 +74,10 @@ describe.skipIf(missingParts('git', 'go', 'wrangler') !== undefined)('Cloudflare
     const { status, headers } = await fetch(`${wrangler.url}${path}`)
     expect([status, headers.get('cache-control')]).toEqual([404, 'no-store'])
     if (type !== 'any') expect(headers.get('content-type')).toBe(type)
+  })
+
+  test('verify finds nothing', async () => {
+    expect(await runVerify([wrangler.url], { sample: 'all' })).toEqual([0, []])
   })
 
   test('go fetches every version, and finds no other', async () => {

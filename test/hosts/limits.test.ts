@@ -131,6 +131,7 @@ describe('a version that is too large for its host', () => {
     stage.config = { ...stage.config, ...pages }
     for (const _ of [1, 2]) {
       const { exit, problems } = await stage.build()
+      expect(problems[0]?.hint).toContain('modpress withdraw')
       expect([exit, problems.map(({ message }) => message)]).toEqual([
         1,
         [`${root}/@v/v1.1.0.zip has 26 MiB; Cloudflare Pages takes files of up to 25 MiB.`],

@@ -616,6 +616,7 @@ const verifyFaults: Readonly<Record<VerifyCode, VerifyFault>> = {
     says: ['Cache-Control: public, max-age='],
     exit: 1,
     password: 'reader:canary',
+    fault: withHeaders(/\/@v\/list$/, { 'Cache-Control': 'public, max-age=60' }),
   },
   'type-misleading': {
     point: 'A list as HTML.',
@@ -627,7 +628,7 @@ const verifyFaults: Readonly<Record<VerifyCode, VerifyFault>> = {
   'private-but-readable': {
     point: 'A private site at a host whose address is public.',
     because: 'must act',
-    says: ['-/manifest.jsonl answers 200', 'without credentials', '-/site.json'],
+    says: ['answers 200 (text/html) without credentials', '-/manifest.jsonl', '-/site.json'],
     exit: 1,
     run: () => atPublicHost(),
   },

@@ -6,8 +6,10 @@
 import type { ServerResponse } from 'node:http'
 import { brotliCompressSync, gzipSync } from 'node:zlib'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { type LiveServer, startLiveServer } from '../support/liveserver.ts'
+import { basic, type LiveServer, startLiveServer } from '../support/liveserver.ts'
+import { makeRepository } from '../support/repo.ts'
 import { goodSite, runVerify } from '../support/verifyfaults.ts'
+import { buildVerifySite } from '../support/verifysite.ts'
 
 /** One file of each kind, no two of which depend on one another. */
 const files = {
@@ -127,14 +129,22 @@ describe('a server that answers otherwise than it must', () => {
     ['CF-Cache-Status', 'HIT'],
     ['Cache-Status', 'edge; hit; ttl=30'],
     ['Expires', new Date(Date.now() + 3_600_000).toUTCString()],
+    ['CDN-Cache-Control', 'max-age=60'],
+    ['Cloudflare-CDN-Cache-Control', 'public, max-age=60'],
+    ['Surrogate-Control', 'max-age=60'],
+    ['X-Accel-Expires', '60'],
   ])('a 404 that may be kept: %s: %s', async ([name = '', value = '']) => {
     server.fault = (path, response) => {
       if (!path.includes('modpress-verify')) return false
-      response.writeHead(404, { [name]: value }).end()
+      // What is said to caches of a CDN stands before what is said to all.
+      const forAll = name === 'Expires' ? {} : { 'Cache-Control': 'no-store' }
+      response.writeHead(404, { ...forAll, [name]: value }).end()
       return true
     }
     const [, problems] = await runVerify([server.url])
-    expect(problems.map(({ code }) => code)).toContain('missing-cached')
+    const found = problems.find(({ code }) => code === 'missing-cached')
+    if (/Control|Expires/.test(name)) expect(found?.message).toContain(`${name}: `)
+    else expect(found).toBeDefined()
   })
 
   test('a cache in front that keeps a 404 and does not say so is seen when it is asked again', async () => {
@@ -166,6 +176,113 @@ describe('a server that answers otherwise than it must', () => {
     server.password = undefined
     expect(problems.map(({ code }) => code)).toContain('missing-forbidden')
     expect(JSON.stringify(problems)).not.toMatch(/canary|cmVhZGVy/)
+  })
+
+  test.for([['ftp://example.com/'], ['http://']])(
+    'a redirect to %s is told of as one',
+    async ([location = '']) => {
+      server.fault = (path, response) => {
+        if (!/tool\/@v\/v1\.0\.0\.zip$|v999\.999\.999\.mod$/.test(path)) return false
+        response.writeHead(301, { Location: location }).end()
+        return true
+      }
+      const [, problems] = await runVerify([server.url], { failOn: 'error' })
+      const codes = problems.filter(({ severity }) => severity === 'error').map(({ code }) => code)
+      expect(codes).toEqual(['file-redirected', 'missing-redirected'])
+    },
+  )
+
+  test('a byte order mark hides the first version of a list from go', async () => {
+    server.fault = (path, response) => {
+      if (!/log\/@v\/list$/.test(path)) return false
+      response.writeHead(200).end('\uFEFFv1.0.0\r\n\tv1.1.0 2020-09-13T12:26:40Z\n\nv1.2.0-RC1')
+      return true
+    }
+    const [, problems] = await runVerify([server.url], { failOn: 'error' })
+    const told = problems.filter(({ code }) => code.startsWith('list-')).map(({ message }) => message)
+    expect(told).toEqual([expect.stringContaining('It lacks v1.0.0.')])
+  })
+
+  test('letter case that does not count is all that is told of it', async () => {
+    server.fault = (_path, _response, request) => {
+      if (request.url?.includes('/@V/')) request.url = request.url.toLowerCase()
+      return false
+    }
+    const [, problems] = await runVerify([server.url])
+    expect(problems.map(({ code }) => code)).toEqual(['case-folded', 'private-but-readable'])
+  })
+
+  test.for([
+    [/^-\/site\.json$/, '-/site.json'],
+    [/^-\/manifest\.jsonl$/, '-/manifest.jsonl'],
+    [/\.atom$/, '-/feed.atom'],
+    [/^$/, '/ answers 200'],
+    [/^index\.html$/, 'index.html'],
+    [/^github\.com\/acme\/Tool$/, 'acme/Tool answers 200'],
+    [/\/list$/, '@v/list'],
+    [/@latest$/, '@latest'],
+    [/modules\/.*\.json$/, 'tool.json'],
+    [/\.info$/, '.info'],
+    [/\.mod$/, '.mod'],
+    [/\.zip$/, '.zip'],
+  ] as const)('a private site of which anyone can read %s', async ([open, told]) => {
+    server.fault = (path, response, request) => {
+      if (open.test(path) || request.headers.authorization === basic('reader:canary')) return false
+      response.writeHead(401, { 'Content-Type': 'text/html' }).end(page)
+      return true
+    }
+    const [, problems] = await runVerify([server.url], { env: { MODPRESS_AUTH: 'reader:canary' }, sample: 1 })
+    const found = problems.filter(({ code }) => ['private-but-readable', 'login-page'].includes(code))
+    expect(found).toEqual([expect.objectContaining({ code: 'private-but-readable', severity: 'note' })])
+    expect(found[0]?.message).toContain(told)
+  })
+
+  test('pages whose names look like files of the proxy are pages', async () => {
+    const repositories = ['gopkg.in/yaml.v3', 'example.com/list', 'example.com/go.zip'].map((root) => {
+      const repository = makeRepository()
+      repository.commit({ 'go.mod': `module ${root}\n`, 'a.go': 'package a\n' })
+      repository.git('tag', root.endsWith('v3') ? 'v3.0.0' : 'v1.0.0')
+      return { root, dir: repository.dir }
+    })
+    for (const each of repositories) {
+      const named = await startLiveServer(await buildVerifySite({ repositories: [each] }))
+      const [, problems] = await runVerify([named.url])
+      await named.close()
+      expect(problems.map(({ code }) => code)).toEqual(['private-but-readable'])
+    }
+  })
+
+  test('an error in JSON for those without credentials is no file of a private site', async () => {
+    server.fault = (_path, response, request) => {
+      if (request.headers.authorization !== undefined) return false
+      response.writeHead(200, { 'Content-Type': 'application/json' }).end('{"error":"unauthorized"}')
+      return true
+    }
+    const [, problems] = await runVerify([server.url], { env: { MODPRESS_AUTH: 'reader:canary' } })
+    expect(problems.map(({ code }) => code)).toEqual(['login-page'])
+  })
+
+  test('a host that asks for a password and takes any is no guard', async () => {
+    server.fault = (_path, response, request) => {
+      if (request.headers.authorization !== undefined) return false
+      response.writeHead(401).end()
+      return true
+    }
+    const [, problems] = await runVerify([server.url], { env: { MODPRESS_AUTH: 'reader:canary' } })
+    const found = problems.find(({ code }) => code === 'private-but-readable')
+    expect(found?.message).toContain(
+      '-/site.json answers 200 (application/json) with a user and a password that',
+    )
+  })
+
+  test('a file that is missing for everyone guards nothing', async () => {
+    server.fault = (path, response) => {
+      if (!/home\/@latest$/.test(path)) return false
+      response.writeHead(404).end()
+      return true
+    }
+    const [, problems] = await runVerify([server.url])
+    expect(problems.map(({ code }) => code)).toEqual(['file-missing', 'private-but-readable'])
   })
 
   test('what passes is asked for again', async () => {

@@ -221,21 +221,6 @@ describe('nothing is found', () => {
     expect(await runVerify([await goodSite()])).toEqual([0, []])
   })
 
-  test('a host with a gatekeeper', async () => {
-    const site = await buildVerifySite({ access: 'public', host: 'nginx', gatekeeper: true })
-    const files = new Set(filesBelow(site))
-    const inner = siteHandler(site)
-    const server = await serve((request, response) => {
-      const path = decodeURIComponent((request.url ?? '').slice(1))
-      const isKept =
-        /^(?:go\.example\.com|github\.com\/acme|git\.example\.com\/~me)\//.test(path) && path.includes('/@')
-      if (!isKept || files.has(path) || path.endsWith('/@latest')) inner(request, response)
-      else response.writeHead(path.endsWith('/@v/list') ? 200 : 403).end()
-    })
-    expect(await runVerify([server.url])).toEqual([0, []])
-    await server.close()
-  })
-
   test('a private site behind a password, over TLS, as a command of its own', async () => {
     const { keyFile, certificateFile } = makeCertificate(makeDirectory(), ['localhost'], 90)
     const inner = siteHandler(await goodSite())
