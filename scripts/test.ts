@@ -6,11 +6,12 @@
  */
 
 import { spawnSync } from 'node:child_process'
-import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { addCounts, formatCounts, noCounts, summarizeTests, type TestReport } from './counts.ts'
+import { findMemory } from './memory.ts'
 import { describeMissing, partNames, provideParts } from './parts.ts'
 
 const root = fileURLToPath(new URL('../', import.meta.url))
@@ -19,7 +20,9 @@ const isCi = process.env['CI'] === 'true'
 const missing = provideParts(...partNames)
 for (const part of missing) console.log(describeMissing(part))
 
-const dir = mkdtempSync(join(tmpdir(), 'modpress-tests-'))
+const dir = mkdtempSync(join(process.env['TMPDIR'] ?? findMemory() ?? tmpdir(), 'modpress-tests-'))
+// As /tmp is: servers in tests read there under users of their own.
+chmodSync(dir, 0o755)
 const file = join(dir, 'report.json')
 let counts = { ...noCounts, failed: isCi ? missing.length : 0 }
 try {
@@ -27,7 +30,8 @@ try {
   const reporters = ['--reporter=default', '--reporter=json', `--outputFile.json=${file}`]
   // By itself vitest leaves one processor free, which of two is half.
   const args = [vitest, 'run', '--maxWorkers=100%', ...reporters, ...process.argv.slice(2)]
-  const { status } = spawnSync(process.execPath, args, { cwd: root, stdio: 'inherit' })
+  const env = { ...process.env, TMPDIR: dir }
+  const { status } = spawnSync(process.execPath, args, { cwd: root, stdio: 'inherit', env })
   const report = existsSync(file) ? (JSON.parse(readFileSync(file, 'utf8')) as TestReport) : undefined
   const tests = report === undefined ? { counts: noCounts, skipped: [] } : summarizeTests(report)
   counts = addCounts(counts, tests.counts)

@@ -188,7 +188,7 @@ function checkRepositories(
 ): Problem | undefined {
   if (shape !== 'registry' || clones.length > 0 || configuration !== undefined) return undefined
   return usage(
-    'There is neither a Go module here nor a clone of a repository.',
+    'There is neither a go.mod here, nor a clone of a repository below.',
     'Run it in a clone of a Go module or in a directory of clones, or name repositories: modpress init https://git.example.com/acme/billing.git',
   )
 }

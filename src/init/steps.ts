@@ -5,6 +5,7 @@
  * Pure.
  */
 
+import { hostPresets } from '../hosts/presets.ts'
 import type { Choices } from './choose.ts'
 
 export interface Written {
@@ -28,7 +29,7 @@ export function describeSteps({ choices, files, included, action }: Written): re
     action === undefined
       ? ''
       : `Put a copy of modpress where the workflow looks for it, ${action}, or say --action. `
-  return [`${include}${copy}${prepare(choices)}`, `Commit it: ${commit}`, first(choices)]
+  return [`${include}${copy}${warn(choices)}${prepare(choices)}`, `Commit it: ${commit}`, first(choices)]
 }
 
 function localSteps({ shape }: Choices): readonly string[] {
@@ -41,7 +42,14 @@ function localSteps({ shape }: Choices): readonly string[] {
   ]
 }
 
-function prepare({ ci, shape, delivery, access, url }: Choices): string {
+/** Who chooses a host may not think of who can read there. */
+function warn({ shape, host }: Choices): string {
+  const { title, readers } = hostPresets[host]
+  if (shape === 'notice' || readers !== 'anyone') return ''
+  return `Be sure that everyone may read the modules: on ${title} everyone can. `
+}
+
+function prepare({ ci, shape, delivery, access, url, target }: Choices): string {
   const isGithub = ci === 'github'
   if (shape === 'notice') {
     return isGithub
@@ -57,6 +65,8 @@ function prepare({ ci, shape, delivery, access, url }: Choices): string {
   const keys = 'AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY'
   switch (delivery) {
     case 'bucket':
+      if (!target?.startsWith('s3:'))
+        return `${clones}Let the job run where ${target} is: on a runner of your own that has the directory.`
       return isGithub
         ? `${clones}Say who may write to the bucket: gh variable set MODPRESS_AWS_ROLE, or the secrets ${keys}.`
         : `${clones}Say who may write to the bucket: the CI/CD variable AWS_ROLE_ARN, or ${keys}.`
@@ -83,5 +93,5 @@ function first({ ci, shape, delivery, url }: Choices): string {
       ? 'Run the job: gh workflow run modpress.yml. In the repositories of modules: modpress init --registry'
       : 'Run the pipeline. In the projects of modules: modpress init --registry'
   }
-  return "Push a version's tag: git tag v1.0.0 && git push origin v1.0.0"
+  return "Push a version's tag: git tag vX.Y.Z && git push origin vX.Y.Z"
 }

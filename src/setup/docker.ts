@@ -1,8 +1,10 @@
 /**
  * A Dockerfile that builds with modules of the site. Credentials are a secret
- * of the build: they are there for one command and in no layer. What is set
- * here is set for the user who builds; an ENV of the base image would win, and
- * is told.
+ * of the build: they are there for one command and in no layer.
+ *
+ * The image is new, so that nothing has to be kept: a few lines that people can
+ * read and change. The chain alone is built on what go would ask by itself,
+ * which an ENV cannot say.
  *
  * Pure.
  */
@@ -10,21 +12,22 @@
 import { renderJobHelper } from './goauth.ts'
 import type { Needs } from './needs.ts'
 import { quoteShell } from './quote.ts'
-import { describeNeeds, renderComments, renderSettings } from './script.ts'
+import { describeNeeds, renderComments } from './script.ts'
 
 /** Returns the Dockerfile. */
 export function renderDockerfile(needs: Needs): string {
   const { name, credentials } = needs
-  const commands = renderSettings(needs)
+  const settings = renderSettings(needs)
   return `# syntax=docker/dockerfile:1
 ${renderComments([
   `Builds with modules of ${name}.`,
   '',
   ...describeNeeds(needs),
+  ...(settings === '' ? [] : ['Where the base image sets one of these by ENV already, join the two values.']),
   ...howToBuild[credentials],
 ])}
 FROM golang:1 AS build
-${commands === '' ? '' : renderRun(commands)}
+${settings}
 WORKDIR /src
 COPY go.mod go.sum ./
 RUN ${secret(needs)}go mod download
@@ -63,16 +66,14 @@ function secret(needs: Needs): string {
   }
 }
 
-function renderRun(commands: string): string {
-  return `RUN <<'END_OF_SETUP'
-set -e
-put() {
-  [ "$(go env "$1")" != "$2" ] || return 0
-  go env -w "$1=$2"
-  [ "$(go env "$1")" != "$2" ] || return 0
-  echo "$1 is set by ENV, which go obeys first. Set it there: $1=$2" >&2
-  exit 1
-}
-${commands}END_OF_SETUP
-`
+/** Lists that are what GOPRIVATE is follow it by themselves. */
+function renderSettings({ url, settings }: Needs): string {
+  const lists = settings
+    .filter(({ name }) => name !== 'GOPROXY')
+    .map(({ name, add }) => ({ name, value: add.join(',') || 'none' }))
+  const followed = lists.find(({ name }) => name === 'GOPRIVATE')
+  const env = lists.filter((list) => list === followed || list.value !== followed?.value)
+  const lines = env.map(({ name, value }) => `ENV ${name}=${value}\n`)
+  const hasChain = settings.some(({ name }) => name === 'GOPROXY')
+  return `${lines.join('')}${hasChain ? `RUN go env -w GOPROXY="${url},$(go env GOPROXY)"\n` : ''}`
 }

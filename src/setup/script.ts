@@ -39,12 +39,13 @@ function renderPut({ name, add, drop }: Setting): string {
   return `put ${name} ${rest}\n`
 }
 
-const add = `# add LIST ENTRY...: the list, with the entries that it lacks in front.
+const add = `# add LIST ENTRY...: the list, with the entries that it lacks in front. A site with a user or a last "/" is the same.
 add() {
   list=$1
+  there=$(printf ',%s,' "$1" | sed 's#//[^/,]*@#//#g; s#/\\([,|]\\)#\\1#g')
   shift
   for entry; do
-    case ",$list," in
+    case $there in
       *[,\\|]"$entry"[,\\|]*) ;;
       *) list=$entry\${list:+,$list} ;;
     esac

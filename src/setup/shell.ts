@@ -6,6 +6,9 @@
  *
  * Credentials come from GO_REGISTRY_USER and GO_REGISTRY_PASSWORD, or are asked
  * for where there is a terminal, since its standard input may be the script.
+ * What the environment sets wins, and may be for the moment: it is told, and
+ * not kept by "go env -w".
+ *
  * A new line of .netrc goes in front: go takes the first that fits, and what is
  * behind "default" or an open macro it may not read.
  *
@@ -47,8 +50,10 @@ function settings(needs: Needs): string {
 fi
 put() {
   [ "$(go env "$1")" != "$2" ] || return 0
-  go env -w "$1=$2" || exit 1
-  [ "$(go env "$1")" != "$2" ] || return 0
+  if [ -z "$(printenv "$1")" ]; then
+    go env -w "$1=$2" || exit 1
+    return
+  fi
   echo "$1 is set in the environment, which go obeys first. Change it there: $1=$2" >&2
   failed=1
 }
@@ -101,6 +106,11 @@ ${isToken ? askToken : askPassword}  fi
     echo '  login ${isToken ? 'token' : 'USER'}' >&2
     echo '  password ${isToken ? 'TOKEN' : 'PASSWORD'}' >&2
   fi
+elif [ -n "\${GO_REGISTRY_${variable}-}" ]; then
+  case "$(cat "$netrc") " in
+    *"password $GO_REGISTRY_${variable}"[[:space:]]*) ;;
+    *) echo "$netrc has another password for $machine, which stays. Change it there." >&2 ;;
+  esac
 fi
 `
 }

@@ -34,9 +34,11 @@ ${indent(`$ErrorActionPreference = 'Stop'\n${body.join('')}${done}`, 2)}}
 function settings({ settings: lists }: Needs): string {
   if (lists.length === 0) return ''
   return `if ($env:GOENV -eq 'off') { throw 'GOENV is off, so that go has no file to keep settings in. Remove it.' }
+# A site with a user or a last "/" is the same.
 function Add-Entry([string] $List, [string[]] $Entries) {
+  $there = $List -split '[,|]' -replace '//[^/]*@', '//' -replace '/$', ''
   foreach ($entry in $Entries) {
-    if (($List -split '[,|]') -cnotcontains $entry) { $List = (@($entry, $List) -ne '') -join ',' }
+    if ($there -cnotcontains $entry) { $List = (@($entry, $List) -ne '') -join ',' }
   }
   $List
 }
@@ -50,11 +52,11 @@ function Remove-Match([string] $List, [string[]] $Paths) {
 }
 function Set-Go([string] $Name, [string] $Value) {
   if ([string](go env $Name) -ceq $Value) { return }
-  go env -w "$Name=$Value"
-  if ($LASTEXITCODE -ne 0) { throw "go env -w $Name failed." }
-  if ([string](go env $Name) -cne $Value) {
+  if ([Environment]::GetEnvironmentVariable($Name)) {
     throw "$Name is set in the environment, which go obeys first. Change it there: $Name=$Value"
   }
+  go env -w "$Name=$Value"
+  if ($LASTEXITCODE -ne 0) { throw "go env -w $Name failed." }
 }
 ${lists.map(renderSet).join('')}`
 }

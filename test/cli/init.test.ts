@@ -248,7 +248,7 @@ describe('init', () => {
   })
 
   test.for([
-    ['neither a Go module', []],
+    ['neither a go.mod here', []],
     ['holds credentials', ['https://me:secret@git.example.com/acme/x.git']],
     ['is no address', ['../x']],
     ['must be OWNER/REPO@REF', ['--action', 'modpress']],

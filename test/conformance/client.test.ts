@@ -10,6 +10,7 @@ import { dirname, join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { type SiteServer, serveSite } from '../../src/serve.ts'
+import { buildCache } from '../support/consumer.ts'
 import { type Fixture, makeFixture } from '../support/fixture.ts'
 import { createGo, type Go, type GoDownload, type GoResult, missingTools } from '../support/gorun.ts'
 import { buildSite } from '../support/judge.ts'
@@ -222,9 +223,9 @@ describe.skipIf(missing !== undefined)(title, () => {
   const clients: Record<string, Go> = {}
   let direct: Go
 
-  /** Compiled packages are shared by all: what a program is made of is not the point. */
+  /** Compiled packages are those of the machine: what a program is made of is not the point. */
   const open = async (proxy: string, roots: readonly Fixture[] = []): Promise<Go> => {
-    const go = await createGo({ proxy, env: { GOCACHE: join(dir, 'compiled'), CGO_ENABLED: '0' } })
+    const go = await createGo({ proxy, env: { GOCACHE: buildCache(), CGO_ENABLED: '0' } })
     gos.push(go)
     await go.direct(roots)
     return go

@@ -115,6 +115,19 @@ describe.skipIf(missing !== undefined || process.platform !== 'linux')(title, ()
       await expectAll(machine)
     })
 
+    test('who has another password in .netrc keeps it, and is told', async () => {
+      const machine = newMachine()
+      const old = 'machine go.example.com login reader password old'
+      machine.write('.netrc', old)
+      const input = registry.text('password', 'shell.sh')
+      const outcome = await machine.run('sh', [], { input, env: login })
+      expect(outcome).toMatchObject({
+        status: 0,
+        stderr: expect.stringContaining('another password for go.'),
+      })
+      expect(machine.read('.netrc')).toBe(old)
+    })
+
     test('in a terminal it asks, also when it is piped, and does not show the password', async () => {
       const machine = newMachine()
       machine.write('shell.sh', registry.text('password', 'shell.sh'))
@@ -151,7 +164,7 @@ describe.skipIf(missing !== undefined || process.platform !== 'linux')(title, ()
       for (const each of names) expect(expected).toContain(each.replace('GET proxy.example.org/', ''))
     })
 
-    test('a variable of the environment wins over go env -w, and that is told', async () => {
+    test('a variable of the environment wins over go env -w, and that is told, and not kept', async () => {
       const machine = newMachine({ env: { GOPROXY: 'https://proxy.example.org' } })
       const outcome = await machine.run('sh', [], {
         input: registry.text('password', 'shell.sh'),
@@ -159,6 +172,7 @@ describe.skipIf(missing !== undefined || process.platform !== 'linux')(title, ()
       })
       expect(outcome.status).toBe(1)
       expect(outcome.stderr).toContain(`Change it there: GOPROXY=${after.GOPROXY}`)
+      expect(machine.read('.config/go/env')).toContain('GOPROXY=https://proxy.example.org\n')
     })
 
     test('GOENV=off keeps nothing, and that is told', async () => {
@@ -178,6 +192,21 @@ describe.skipIf(missing !== undefined || process.platform !== 'linux')(title, ()
       [
         'GOPROXY=https://a.example.org|https://go.example.com,off\n',
         { GOPROXY: 'https://a.example.org|https://go.example.com,off' },
+      ],
+      ['GOPROXY=https://go.example.com/|direct\n', { GOPROXY: 'https://go.example.com/|direct' }],
+      [
+        "GOPROXY=https://reader:p4ss'w$rd@go.example.com,off\n",
+        { GOPROXY: "https://reader:p4ss'w$rd@go.example.com,off" },
+      ],
+      [
+        'GOPROXY=https://x@go.example.com/else,https://go.example.com.example.org\n',
+        {
+          GOPROXY: 'https://go.example.com,https://x@go.example.com/else,https://go.example.com.example.org',
+        },
+      ],
+      [
+        'GONOSUMDB=github.com/acme/log\n',
+        { GONOSUMDB: 'github.com/acme,go.example.com,github.com/acme/log' },
       ],
     ] as const)(
       'where %j was set, it is kept as far as it does not lead past the site',

@@ -4,4 +4,4 @@
 
 import { testPublishing } from '../support/bucketsuite.ts'
 
-testPublishing('gofakes3', 40)
+testPublishing('gofakes3', { rounds: 40 })

@@ -4,4 +4,4 @@
 
 import { testPublishing } from '../support/bucketsuite.ts'
 
-testPublishing('versitygw', 25)
+testPublishing('versitygw', { rounds: 25, killEvery: 3 })

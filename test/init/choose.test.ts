@@ -22,7 +22,7 @@ function choose(found: Surroundings, wishes: Wishes = {}) {
 
 describe('chooseSetup', () => {
   test.for<readonly [string, Surroundings, Wishes]>([
-    ['neither a Go module here nor a clone', elsewhere, {}],
+    ['neither a go.mod here, nor a clone', elsewhere, {}],
     ['by jobs of github alone', clone, { host: 'github-pages', ci: 'gitlab' }],
     ['by jobs of gitlab alone', clone, { host: 'gitlab-pages' }],
     ['has no target', clone, { host: 'netlify', target: 's3://registry' }],

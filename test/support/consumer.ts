@@ -124,7 +124,8 @@ export class Machine {
 
 let knownCache: string | undefined
 
-function buildCache(): string {
+/** Returns where this machine keeps compiled packages: to compile the standard library takes half a minute. */
+export function buildCache(): string {
   knownCache ??= execFileSync('go', ['env', 'GOCACHE'], { encoding: 'utf8' }).trim()
   return knownCache
 }
