@@ -10,7 +10,7 @@ import { isNewerSite, newerFile, parseSiteFacts } from '../current.ts'
 import { eachOf } from '../each.ts'
 import { checkShard, type IndexLine, parseIndex } from '../live/check.ts'
 import { parseShard, type Shard, shardPath } from '../manifest.ts'
-import type { HostName } from '../model.ts'
+import type { HostedSite, HostName } from '../model.ts'
 import { FatalError, type ProblemCode, problem } from '../problem.ts'
 import { type Answer, describeAnswer, isDocument, kindOf } from './answer.ts'
 import { expectFile } from './expect.ts'
@@ -18,17 +18,8 @@ import type { Findings } from './findings.ts'
 import { requestsAtOnce } from './http.ts'
 import type { Place } from './place.ts'
 
-/** What a site says of itself, complete. */
-export interface SiteDescription {
-  readonly url?: string
-  /** Host and path of the address, without a port. */
-  readonly prefix?: string
-  readonly access: 'private' | 'public'
-  /** As the site says, else as its server does. */
-  readonly host: HostName
-  readonly gatekeeper: boolean
-  readonly prefixes: readonly string[]
-}
+/** What a site says of itself. Its host is else as its server says, and its prefixes are those that were configured. */
+export type SiteDescription = HostedSite
 
 /** Reads `-/site.json`. Throws a FatalError that says what is there instead. */
 export async function readSite(
