@@ -24,7 +24,13 @@
 import type { Settings } from './config/schema.ts'
 import { isCurrent, isIndexed } from './current.ts'
 import type { FlowOptions } from './events.ts'
-import { type Candidate, isInPart, locateRepositories, matchRepositories } from './git/discover.ts'
+import {
+  type Candidate,
+  type DiscoverOptions,
+  isInPart,
+  locateRepositories,
+  matchRepositories,
+} from './git/discover.ts'
 import type { Listed } from './listed.ts'
 import type { LiveOptions, LiveSite } from './live.ts'
 import { checkGrowth, checkSite } from './measure.ts'
@@ -36,7 +42,6 @@ import { openDirectoryStore } from './store/directory.ts'
 import type { Store } from './store/store.ts'
 import { type Run, type Survey, surveyAll } from './survey.ts'
 import type { TargetOptions } from './targets.ts'
-import { isPublished } from './unchanged.ts'
 
 export interface BuildOptions extends FlowOptions {
   /** Tokens for cloning and credentials for what is live are read from it. @default the process's */
@@ -163,12 +168,17 @@ export async function discover(
   // Around those of this part alone: each of many jobs would else look up what all the others do.
   const own = roots.filter((root) => isInPart(root, settings.part))
   const site = { settings, roots: writers === 'many' ? await findRoots(store, own, roots) : roots }
+  // Only addresses are asked about. It needs what speaks with them, which most runs with nothing new do without.
+  const ask: DiscoverOptions['isPublished'] = async (...found) => {
+    const { isPublished } = await import('./unchanged.ts')
+    return isPublished({ store: record, site }, ...found)
+  }
   // What somebody wants to do with a repository needs the repository.
   const isReading = acceptMoved.length > 0 || branches === 'all'
   const { repositories, unchanged, problems } = await locateRepositories(settings, all, {
     ...options,
     env,
-    ...(isReading ? {} : { isPublished: (...found) => isPublished({ store: record, site }, ...found) }),
+    ...(isReading ? {} : { isPublished: ask }),
   })
   return {
     store,

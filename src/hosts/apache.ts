@@ -16,7 +16,7 @@
 import type { HostedSite, SiteFile } from '../model.ts'
 import {
   contentType,
-  contentTypes,
+  extensionTypes,
   immutableFor,
   immutablePattern,
   mutableFor,
@@ -44,7 +44,6 @@ export function renderApache(site: HostedSite): SiteFile[] {
 
 function render(server: Server): string {
   const { name, port, base, basePattern, access, gatekeeper } = server
-  const types = Object.entries(contentTypes).filter(([extension]) => extension !== '')
   const isKept = "\"expr=%{REQUEST_STATUS} in {'200', '206', '304'}\""
   return `# Apache 2.4. Serves the registry over TLS${access === 'private' ? ' to those who have the password' : ''}.
 # Copy it to /etc/apache2/sites-available/modpress.conf, look at each line below the word CHANGE, and then:
@@ -77,7 +76,7 @@ ${renderAuth(access)}
     SetHandler default-handler
     RemoveEncoding .gz .tgz .Z .br .bz2 .xz .svgz
     AddDefaultCharset Off
-${types.map(([extension, type]) => `    AddType "${type}" ${extension}`).join('\n')}
+${extensionTypes.map(([extension, type]) => `    AddType "${type}" ${extension}`).join('\n')}
     <FilesMatch "^\\.?[^.]*$">
       ForceType "${contentType('')}"
     </FilesMatch>

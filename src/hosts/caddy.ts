@@ -13,7 +13,7 @@
 import type { HostedSite, SiteFile } from '../model.ts'
 import {
   contentType,
-  contentTypes,
+  extensionTypes,
   immutableFor,
   immutablePattern,
   mutableFor,
@@ -39,7 +39,6 @@ export function renderCaddy(site: HostedSite): SiteFile[] {
 function render(server: Server): string {
   const { name, port, base, basePattern, access, gatekeeper } = server
   const answers = gatekeeper === undefined ? ([401, 404] as const) : ([401, 403, 404] as const)
-  const types = Object.entries(contentTypes).filter(([extension]) => extension !== '')
   return `# Caddy 2.6 or newer. Serves the registry over TLS${access === 'private' ? ' to those who have the password' : ''}.
 # Make it /etc/caddy/Caddyfile, or a part of it, and look at each line below the word CHANGE.
 
@@ -59,7 +58,7 @@ https://${name}${port === 443 ? '' : `:${port}`} {
 		~/@latest$ "${contentType('@latest')}"
 		~^${basePattern}/sumdb/.*/tile/ "${contentType('sumdb/x/tile/8/0/000')}"
 		~^${basePattern}/sumdb/ "${contentType('sumdb/x/latest')}"
-${types.map(([extension, type]) => `\t\t~${escapePattern(extension)}$ "${type}"`).join('\n')}
+${extensionTypes.map(([extension, type]) => `\t\t~${escapePattern(extension)}$ "${type}"`).join('\n')}
 		default "${contentType('')}"
 	}
 

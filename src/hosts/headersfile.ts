@@ -14,7 +14,7 @@
  */
 
 import type { HostedSite, SiteFile } from '../model.ts'
-import { cacheControl, contentType, contentTypes, mutableFor } from '../render/headers.ts'
+import { cacheControl, contentType, extensionTypes, mutableFor } from '../render/headers.ts'
 
 /** How a host reads the file. */
 interface Dialect {
@@ -49,7 +49,6 @@ export function renderNetlify({ access }: HostedSite): SiteFile[] {
 function renderHeaders({ anything, setType, lifetime }: Dialect): SiteFile[] {
   const ruleFor = (rule: string, example: string) =>
     formatRule(rule, [...setType(contentType(example)), `Cache-Control: ${lifetime(example)}`])
-  const ofSite = Object.entries(contentTypes).filter(([extension]) => extension !== '')
   const body = [
     '# Types and lifetimes of the files that go reads, and types of those that hosts do not know.\n',
     formatRule('/*', ['X-Content-Type-Options: nosniff']),
@@ -58,7 +57,7 @@ function renderHeaders({ anything, setType, lifetime }: Dialect): SiteFile[] {
     ruleFor(`/*/@v/${anything}.info`, 'm/@v/main.info'),
     ruleFor(`/*/@v/${anything}.mod`, 'm/@v/v1.0.0.mod'),
     ruleFor(`/*/@v/${anything}.zip`, 'm/@v/v1.0.0.zip'),
-    ...ofSite.map(([extension, type]) => formatRule(`/-/*${extension}`, setType(type))),
+    ...extensionTypes.map(([extension, type]) => formatRule(`/-/*${extension}`, setType(type))),
   ]
   return [{ path: '_headers', body: body.join('') }]
 }

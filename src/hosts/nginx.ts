@@ -12,7 +12,7 @@
 import type { HostedSite, SiteFile } from '../model.ts'
 import {
   contentType,
-  contentTypes,
+  extensionTypes,
   immutableFor,
   immutablePattern,
   mutableFor,
@@ -56,10 +56,7 @@ server {
   root /srv/modpress;
 ${renderAuth(access)}
   types {
-${Object.entries(contentTypes)
-  .filter(([extension]) => extension !== '')
-  .map(([extension, type]) => `    "${type}" ${extension.slice(1)};`)
-  .join('\n')}
+${extensionTypes.map(([extension, type]) => `    "${type}" ${extension.slice(1)};`).join('\n')}
   }
   default_type "${contentType('')}";
   # Without "always" they are not on errors, which must not be kept.

@@ -88,3 +88,8 @@ export const contentTypes: Readonly<Record<string, string>> = {
   '.yml': plainText,
   '.zip': 'application/zip',
 }
+
+/** The same of names that have an extension, in pairs. */
+export const extensionTypes: readonly (readonly [extension: string, type: string])[] = Object.entries(
+  contentTypes,
+).filter(([extension]) => extension !== '')

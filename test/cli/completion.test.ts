@@ -2,7 +2,7 @@ import { execFileSync, spawnSync } from 'node:child_process'
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { beforeAll, describe, expect, test } from 'vitest'
-import { runCli } from '../support/cli.ts'
+import { commandNames, runCli } from '../support/cli.ts'
 import { makeDirectory } from '../support/repo.ts'
 
 const has = (shell: string) => spawnSync(shell, ['--version']).status === 0
@@ -38,22 +38,7 @@ describe.skipIf(!has('bash'))('bash', () => {
   })
 
   test.for([
-    [
-      [''],
-      [
-        'build',
-        'plan',
-        'publish',
-        'index',
-        'verify',
-        'withdraw',
-        'init',
-        'env',
-        'serve',
-        'completion',
-        'help',
-      ],
-    ],
+    [[''], commandNames],
     [['b'], ['build']],
     [['--json', 'b'], ['build']],
     [['--output', 'build', 'pl'], ['plan']],

@@ -1,7 +1,7 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { beforeAll, describe, expect, test } from 'vitest'
-import { cliFile, parseLines, runCli } from '../support/cli.ts'
+import { cliFile, commandNames, parseLines, runCli } from '../support/cli.ts'
 import { makeDirectory } from '../support/repo.ts'
 
 beforeAll(() => {
@@ -14,19 +14,7 @@ describe('help', () => {
     expect({ status, stderr }).toEqual({ status: 0, stderr: '' })
     const commands = stdout.slice(stdout.indexOf('Commands:'), stdout.indexOf('Examples:'))
     const names = [...commands.matchAll(/^ {2}(\w+)/gm)].map(([, name]) => name)
-    expect(names).toEqual([
-      'build',
-      'plan',
-      'publish',
-      'index',
-      'verify',
-      'withdraw',
-      'init',
-      'env',
-      'serve',
-      'completion',
-      'help',
-    ])
+    expect(names).toEqual(commandNames)
   })
 
   test.for(['build', 'plan', 'index', 'env', 'serve', 'completion'])(

@@ -94,6 +94,8 @@ describe('a run loads', () => {
     const { packages, sources } = loaded(args)
     expect(packages).toEqual(['commander', 'p-limit', 'yocto-queue', 'zod'])
     expect(sources.filter((each) => writers.includes(each))).toEqual([])
+    // There is no address to speak with.
+    expect(sources).not.toContain('git/remote.ts')
   })
 
   test('what reads YAML and patterns where there are any', () => {

@@ -26,6 +26,21 @@ export type Child = ChildProcessByStdio<null, Readable, Readable>
 
 const top = fileURLToPath(new URL('../../', import.meta.url))
 
+/** All commands, in the order in which help and completion show them. */
+export const commandNames: readonly string[] = [
+  'build',
+  'plan',
+  'publish',
+  'index',
+  'verify',
+  'withdraw',
+  'init',
+  'env',
+  'serve',
+  'completion',
+  'help',
+]
+
 let bundled: string | undefined
 
 /** Returns the path of the command, bundled as it is shipped. */
