@@ -26,6 +26,7 @@ type SystemName =
   | 'zsh'
   | 'fish'
   | 'openssl'
+  | 'curl'
   | 'rsync'
   | 'nginx'
   | 'apache2'
@@ -99,6 +100,7 @@ const parts: Readonly<Record<SystemName, Part>> = {
   zsh: { packages: ['zsh'], command: ['zsh', '--version'] },
   fish: { packages: ['fish'], command: ['fish', '--version'] },
   openssl: { packages: ['openssl'], command: ['openssl', 'version'] },
+  curl: { packages: ['curl'], command: ['curl', '--version'] },
   rsync: { packages: ['rsync'], command: ['rsync', '--version'] },
   nginx: { packages: ['nginx-light'], command: ['nginx', '-v'] },
   apache2: { packages: ['apache2', 'apache2-utils'], command: ['apache2', '-v'] },
