@@ -31,11 +31,12 @@ export function answerQueries(
     if (version !== undefined) answers.set(name, version)
   }
   const { branches } = scope.repository
+  const tags = ['', ...(at.codeDir === '' ? [] : [at.codeDir])].flatMap((dir) => scope.tags.byDir.get(dir) ?? [])
   const answerTags = (effort: 'known' | 'any') => {
     // Where nothing is published of a commit, no version that is known can be found for it.
     const commits =
       effort === 'known' ? new Set(Array.from(versions.values(), ({ commit }) => commit)) : undefined
-    for (const { short, rest, dir, facts } of scope.tags.byName.values()) {
+    for (const { short, rest, dir, facts } of tags) {
       if (commits !== undefined && (facts.commit === undefined || !commits.has(facts.commit))) continue
       // Go looks for a version below the module's directory, and for any other name as it stands.
       if (dir !== (isSemver(rest) ? at.codeDir : '')) continue
