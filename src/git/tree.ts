@@ -173,30 +173,31 @@ function summarize(oid: Oid, entries: readonly TreeEntry[], below: readonly (Tre
   const goMods: PlacedEntry[] = []
   const attributeFiles: PlacedEntry[] = []
   const folded = new Set<string>()
-  for (const [index, entry] of entries.entries()) {
+  for (let index = 0; index < entries.length; index++) {
+    const entry = entries[index] as TreeEntry
     const { name, mode } = entry
     const kind = entryKind(mode)
     const tree = below[index]
-    const nameBytes = Buffer.byteLength(name)
-    if (isForbiddenName(name, kind)) forbidden ??= name
+    const known = knownName(name)
+    if (known.isForbidden || (kind === 'symlink' && isForbiddenName(name, kind))) forbidden ??= name
     if (name === 'go.mod') goMods.push({ dir: '', entry })
     if (name === attributesName && (kind === 'file' || kind === 'symlink'))
       attributeFiles.push({ dir: '', entry })
-    if (kind === 'file' && isGoModName(name)) isModule = true
-    folded.add(foldName(name))
+    if (known.isGoMod && kind === 'file') isModule = true
+    folded.add(known.folded)
     // Git sorts directories as if their names ended in a slash, which is the order of whole paths.
     const sorted = tree === undefined ? name : `${name}/`
     isPlain &&= before === '' || compareUtf8(before, sorted) < 0
     before = sorted
-    isClean &&= name !== '' && name !== '.' && name !== '..' && !name.includes('/')
-    isPlain &&= isPlainName(name, kind) && nameBytes <= elementLimitBytes
+    isClean &&= known.isClean
+    isPlain &&= known.isPlain && !(kind === 'tree' && name === 'vendor')
     if (tree === undefined) {
       files++
-      longestBytes = Math.max(longestBytes, nameBytes)
+      longestBytes = Math.max(longestBytes, known.bytes)
       continue
     }
     files += tree.files
-    longestBytes = Math.max(longestBytes, nameBytes + 1 + tree.longestBytes)
+    longestBytes = Math.max(longestBytes, known.bytes + 1 + tree.longestBytes)
     isClean &&= tree.isClean
     // What is in another module is left out before more than this is asked.
     isPlain &&= tree.isModule ? tree.isClean : tree.isPlain
@@ -205,8 +206,16 @@ function summarize(oid: Oid, entries: readonly TreeEntry[], below: readonly (Tre
     place(attributeFiles, name, tree.attributeFiles)
   }
   return {
-    ...{ oid, entries, below, files, goMods, attributeFiles, longestBytes },
-    ...{ isModule, isClean, isPlain: isPlain && isClean && folded.size === entries.length },
+    oid,
+    entries,
+    below,
+    files,
+    goMods,
+    attributeFiles,
+    longestBytes,
+    isModule,
+    isClean,
+    isPlain: isPlain && isClean && folded.size === entries.length,
     ...(forbidden === undefined ? {} : { forbidden }),
   }
 }
@@ -214,18 +223,40 @@ function summarize(oid: Oid, entries: readonly TreeEntry[], below: readonly (Tre
 /** The name of the files that say which attributes others have. */
 export const attributesName = '.gitattributes'
 
-function isPlainName(name: string, kind: EntryKind): boolean {
-  if (name === '.hg_archival.txt' || (kind === 'tree' && name === 'vendor')) return false
-  const known = plainNames.get(name)
+/** What the name of an entry is like, whatever it names. */
+interface KnownName {
+  readonly bytes: number
+  /** Where letter case does not count. */
+  readonly folded: string
+  /** Whether git's archive refuses it for anything. */
+  readonly isForbidden: boolean
+  readonly isGoMod: boolean
+  readonly isClean: boolean
+  /** Whether `selectFiles` would say nothing of it. A directory "vendor" is looked at where it is one. */
+  readonly isPlain: boolean
+}
+
+function knownName(name: string): KnownName {
+  const known = knownNames.get(name)
   if (known !== undefined) return known
-  const isPlain = checkFileElement(name) === undefined
-  if (plainNames.size >= rememberedNames) plainNames.clear()
-  plainNames.set(name, isPlain)
-  return isPlain
+  const bytes = Buffer.byteLength(name)
+  const isPlain =
+    name !== '.hg_archival.txt' && bytes <= elementLimitBytes && checkFileElement(name) === undefined
+  const looked: KnownName = {
+    bytes,
+    folded: foldName(name),
+    isForbidden: isForbiddenName(name),
+    isGoMod: isGoModName(name),
+    isClean: name !== '' && name !== '.' && name !== '..' && !name.includes('/'),
+    isPlain,
+  }
+  if (knownNames.size >= rememberedNames) knownNames.clear()
+  knownNames.set(name, looked)
+  return looked
 }
 
 /** The same names are found in tree after tree. */
-const plainNames = new Map<string, boolean>()
+const knownNames = new Map<string, KnownName>()
 const rememberedNames = 20_000
 
 function place(into: PlacedEntry[], name: string, entries: readonly PlacedEntry[]): void {
