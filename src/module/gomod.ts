@@ -326,8 +326,10 @@ function compareNumbers(a: string, b: string): -1 | 0 | 1 {
 
 /** Decodes without dropping a byte order mark, which Go takes for a character. */
 function decode(bytes: Uint8Array): string {
-  return new TextDecoder('utf-8', { ignoreBOM: true }).decode(bytes)
+  return utf8.decode(bytes)
 }
+
+const utf8 = new TextDecoder('utf-8', { ignoreBOM: true })
 
 function* linesOf(text: string): Generator<string> {
   for (let start = 0; start < text.length; ) {

@@ -102,13 +102,15 @@ class Lexer {
 
   #read(): Token {
     const { text } = this
-    while (' \t\r'.includes(text.charAt(this.#at)) && this.#at < text.length) this.#at++
+    while (isBlank(text.charCodeAt(this.#at))) this.#at++
     const start = this.position()
     const char = text.charAt(start.at)
-    if (text.startsWith('//', start.at)) return this.#readComment(start)
-    if (text.startsWith('/*', start.at)) throw new Fault(slashStarComment, start)
     if (char === '') return { kind: 'eof', start, text: '' }
-    if (/^[\n()[\]{},]$/.test(char)) {
+    if (char === '/') {
+      if (text.startsWith('//', start.at)) return this.#readComment(start)
+      if (text.startsWith('/*', start.at)) throw new Fault(slashStarComment, start)
+    }
+    if ('\n()[]{},'.includes(char)) {
       this.#advance()
       return { kind: char as Kind, start, text: char }
     }
@@ -170,6 +172,10 @@ class Lexer {
 }
 
 const slash = 0x2f
+
+function isBlank(code: number): boolean {
+  return code === 0x20 || code === 0x09 || code === 0x0d
+}
 
 function isWordCode(code: number): boolean {
   return code < 0x80 ? wordCodes[code] === 1 : isPrint(code)
