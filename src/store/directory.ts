@@ -36,6 +36,7 @@ import {
   renameSync,
   rmdirSync,
   rmSync,
+  statfsSync,
   statSync,
   unlinkSync,
   write,
@@ -78,6 +79,9 @@ export function isPrivatePath(path: string): boolean {
 const flush = promisify(fsync)
 const writeAt = promisify(write)
 
+/** What Linux calls tmpfs and ramfs: TMPFS_MAGIC and RAMFS_MAGIC of linux/magic.h. */
+const memoryTypes = [0x01021994, 0x858458f6]
+
 /** From this size on a transfer is worth a trip through the thread pool. */
 const largeBytes = 128 * 1024
 const temporaryDirectory = '-/tmp'
@@ -89,6 +93,7 @@ let temporaryCount = 0
 export class DirectoryStore implements Store {
   readonly root: string
   #links: 'use' | 'avoid'
+  #inMemory: boolean | undefined
   #files = 0
   #bytes = 0
   /** Directories known to be real ones, "" for the root. */
@@ -326,7 +331,7 @@ export class DirectoryStore implements Store {
       }
       try {
         fchmodSync(descriptor, 0o644)
-        await flush(descriptor)
+        if (!this.#isInMemory()) await flush(descriptor)
       } catch (cause) {
         throw outputError(cause, 'written', file)
       }
@@ -336,6 +341,12 @@ export class DirectoryStore implements Store {
       closeSync(descriptor)
       if (!finished) discard(path)
     }
+  }
+
+  /** Tells whether the file system is one in memory: a disk to flush to it has not, and asking takes its time. */
+  #isInMemory(): boolean {
+    this.#inMemory ??= process.platform === 'linux' && memoryTypes.includes(statfsSync(this.root).type)
+    return this.#inMemory
   }
 
   #openTemporary(file: string): { readonly path: string; readonly descriptor: number } {
