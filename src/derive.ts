@@ -14,6 +14,7 @@ import { eachOf } from './each.ts'
 import { retractedBy } from './enumerate/latest.ts'
 import { headPrefix } from './enumerate/tags.ts'
 import type { ModuleEnumeration } from './enumerate.ts'
+import type { Hands } from './hands.ts'
 import { byVersion as byRecord, type Shard } from './manifest.ts'
 import type {
   ModulePath,
@@ -42,22 +43,25 @@ import {
 import { latestFile, listFile, pageDirectory, pageFile, recordFile, versionFile } from './render/paths.ts'
 import { formatTime, renderList } from './render/proxy.ts'
 import { ownerOf, type Site } from './site.ts'
-import { codeOf } from './store/directory.ts'
+import { codeOf, DirectoryStore } from './store/directory.ts'
 import { withLocalFile } from './store/local.ts'
 import { putFile, type Store } from './store/store.ts'
 
-/** Writes the derived files of a repository: those of modules that changed, or all of them. */
+/** Writes the derived files of a repository: those of modules that changed, or all of them. Other threads may help. */
 export async function deriveRepository(
   store: Store,
   site: Site,
   pressed: Pressed,
   mode: 'changed' | 'all',
+  hands?: Hands,
 ): Promise<void> {
   const { repository } = pressed.survey
   const modules = describeModules(repository, pressed)
   const meta = renderRootMeta({ ...metaOf(repository, pressed.shard), ...urlOf(site) })
   const paths = new Set<string>(modules.map((module) => module.path))
-  await eachOf(modules, modulesAtOnce, (module) => deriveModule(store, site, module, paths, meta, mode))
+  await eachOf(modules, modulesAtOnce, (module) =>
+    deriveModule(store, { site, modules: paths, meta, ...(hands && { hands }) }, module, mode),
+  )
   const rootPage = rootPageOf(site, repository.root, paths, meta)
   if (rootPage !== undefined) await putFile(store, rootPage.path, rootPage.render())
 }
@@ -199,12 +203,19 @@ function metaOf(repository: Repository, shard: Shard): RepositoryMeta {
 
 // ---- Files ----
 
+/** What the modules of a repository have in common. */
+interface Surroundings {
+  readonly site: Site
+  readonly modules: ReadonlySet<string>
+  readonly meta: Html
+  /** Others who may write. @default nobody */
+  readonly hands?: Hands
+}
+
 async function deriveModule(
   store: Store,
-  site: Site,
+  around: Surroundings,
   draft: Draft,
-  modules: ReadonlySet<string>,
-  meta: Html,
   mode: 'changed' | 'all',
 ): Promise<void> {
   const file = await store.get(recordFile(draft.path))
@@ -218,7 +229,7 @@ async function deriveModule(
     packages: await findPackages(store, draft, mode === 'all' ? undefined : before),
   }
   await writeProxyFiles(store, record, before)
-  await writePages(store, site, record, mode === 'all' ? undefined : before, modules, meta)
+  await writePages(store, around, record, mode === 'all' ? undefined : before)
   await putFile(store, recordFile(draft.path), formatRecord(record))
 }
 
@@ -284,14 +295,19 @@ interface Page {
 
 async function writePages(
   store: Store,
-  site: Site,
+  { site, modules, meta, hands }: Surroundings,
   record: ModuleRecord,
   before: ModuleRecord | undefined,
-  modules: ReadonlySet<string>,
-  meta: Html,
 ): Promise<void> {
   const pages = pagesOfModule(site, record, before, modules, meta)
-  await eachOf(pages, pagesAtOnce, async ({ path, render }) => putFile(store, path, render()))
+  const batches = Array.from({ length: Math.ceil(pages.length / pagesAtOnce) }, (_, at) =>
+    pages.slice(at * pagesAtOnce, (at + 1) * pagesAtOnce),
+  )
+  await eachOf(batches, batchesAtOnce, async (batch) => {
+    const files = batch.map(({ path, render }) => ({ path, text: render() }))
+    if (hands?.canCreate === true && store instanceof DirectoryStore) return hands.put(store.root, files)
+    await eachOf(files, pagesAtOnce, ({ path, text }) => putFile(store, path, text))
+  })
 }
 
 /** Returns the pages of a module; of versions, those that it did not have before. */
@@ -330,6 +346,8 @@ function pagesOfModule(
 
 /** While one waits for the disk, others are rendered. */
 const pagesAtOnce = 16
+/** While another thread writes some, this one renders others. */
+const batchesAtOnce = 2
 
 function newestOf({ latest, versions }: Draft): Version | undefined {
   return latest ?? versions.at(-1)?.version

@@ -7,11 +7,13 @@
 import { hash } from 'node:crypto'
 import { parentPort } from 'node:worker_threads'
 import { type BlobReader, readerHere } from './blobs.ts'
+import { eachOf } from './each.ts'
 import { type ObjectReader, openObjectReader } from './git/native.ts'
 import { ObjectError, RepositoryError } from './git/object.ts'
 import type { Answer, Created, Task } from './hands.ts'
 import { FatalError } from './problem.ts'
 import { type DirectoryStore, openDirectoryStore } from './store/directory.ts'
+import { putFile } from './store/store.ts'
 
 const port = parentPort
 if (port === null) throw new Error('hand.ts is not a program: hands.ts starts it as a thread.')
@@ -47,6 +49,10 @@ async function perform(task: Task): Promise<void> {
       port?.postMessage({ id: task.id, created, buffer } satisfies Answer, [buffer])
       return
     }
+    case 'put':
+      await put(task)
+      port?.postMessage({ id: task.id } satisfies Answer)
+      return
     case 'close': {
       const opened = repositories.get(task.repository)
       repositories.delete(task.repository)
@@ -79,13 +85,28 @@ async function read(
 
 /** Creates the files one after the other, up to the first that is there already. */
 async function create({ root, files }: Extract<Task, { kind: 'create' }>): Promise<Created> {
-  const opened = stores.get(root) ?? openDirectoryStore(root)
-  stores.set(root, opened)
-  const store = await opened
+  const store = await storeOf(root)
   const [first] = files
   const sha256 = first === undefined ? '' : hash('sha256', first.body, 'hex')
   const outcomes = await store.createInOrder(files, { signal: stop.signal })
   return { sha256, outcomes }
+}
+
+async function put({ root, files }: Extract<Task, { kind: 'put' }>): Promise<void> {
+  const store = await storeOf(root)
+  await eachOf(files, filesAtOnce, async ({ path, text }) => {
+    stop.signal.throwIfAborted()
+    await putFile(store, path, text)
+  })
+}
+
+/** While one waits for the disk, others are written. */
+const filesAtOnce = 16
+
+function storeOf(root: string): Promise<DirectoryStore> {
+  const opened = stores.get(root) ?? openDirectoryStore(root)
+  stores.set(root, opened)
+  return opened
 }
 
 /** Errors lose their class on the way between threads. */

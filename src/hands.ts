@@ -25,6 +25,12 @@ export interface NewFile {
   readonly body: Uint8Array
 }
 
+/** A file to be written whatever was there. */
+export interface TextFile {
+  readonly path: string
+  readonly text: string
+}
+
 /** A zip to be created. */
 export interface NewZip {
   readonly path: string
@@ -45,6 +51,7 @@ export type Task = { readonly id: number } & (
   | { readonly kind: 'read'; readonly repository: number; readonly oids: readonly Oid[] }
   | { readonly kind: 'close'; readonly repository: number }
   | { readonly kind: 'create'; readonly root: string; readonly files: readonly NewFile[] }
+  | { readonly kind: 'put'; readonly root: string; readonly files: readonly TextFile[] }
   | { readonly kind: 'stop' | 'end' }
 )
 
@@ -169,6 +176,13 @@ export class Hands {
     }
   }
 
+  /** Writes files below a directory, as `putFile` does. Only for who has seen that they can. */
+  async put(root: string, files: readonly TextFile[]): Promise<void> {
+    const hand = this.#leastBusy()
+    if (hand === undefined) throw new Error('There is nobody who could write the files.')
+    await hand.ask({ kind: 'put', root, files })
+  }
+
   #takeBuffer(bytes: number): ArrayBuffer {
     const index = this.#buffers.findIndex(({ byteLength }) => byteLength >= bytes && byteLength <= 8 * bytes)
     const [buffer = new ArrayBuffer(Math.ceil(bytes / bufferStep) * bufferStep)] =
@@ -212,10 +226,13 @@ const bufferStep = 64 * 2 ** 10
 /** With more than this, help is worth its start. */
 const fewBlobs = 200
 
-/** A hand always has the next batch at hand. When all have, this thread takes one, too. */
-const lanesOfHand = 2
+/**
+ * A hand always has the next batches at hand, for as long as this thread may be busy with something else. When all
+ * have, this thread takes one, too.
+ */
+const lanesOfHand = 8
 /** With so much before it a file is written sooner by this thread. */
-const mostAsked = 4
+const mostAsked = 16
 
 // Leaves out the id, which `ask` adds. Each kind is to keep its own fields.
 type Untold = Task extends infer Each ? (Each extends Task ? Omit<Each, 'id'> : never) : never

@@ -129,7 +129,7 @@ async function renewRepository(
   const { shard } = survey
   const isSame =
     survey.shardState === 'whole' && shard.state === 'settled' && shard.settings === survey.settings
-  await deriveRepository(store, site, pressed, isSame ? 'changed' : 'all')
+  await deriveRepository(store, site, pressed, isSame ? 'changed' : 'all', hands)
   return pressed
 }
 
