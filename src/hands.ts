@@ -14,6 +14,7 @@ import { Worker } from 'node:worker_threads'
 import { type Batch, type BlobReader, readerHere } from './blobs.ts'
 import type { Blob } from './compress.ts'
 import { Room } from './each.ts'
+import { postponeOptimizing } from './engine.ts'
 import { ObjectError, RepositoryError } from './git/object.ts'
 import type { GitRepository, ObjectSource } from './git/repository.ts'
 import type { Oid } from './model.ts'
@@ -105,8 +106,14 @@ export class Hands {
     this.#room = new Room(this.#roomBytes)
   }
 
+  /** Prepares for so many new refs of a repository: starts the threads where they are more than a few. */
+  expect(refs: number): void {
+    if (refs > fewRefs) this.#start()
+    if (refs > manyRefs) void postponeOptimizing()
+  }
+
   /** Starts the threads, if they are not there yet. It does not wait for them. */
-  start(): void {
+  #start(): void {
     if (this.#hands.length > 0) return
     this.#hands = Array.from({ length: this.#wanted }, () => new Hand())
   }
@@ -127,7 +134,7 @@ export class Hands {
       },
       read: async (oids) => {
         asked += oids.length
-        if (asked > fewBlobs) hands.start()
+        if (asked > fewBlobs) hands.#start()
         const hand = hands.#leastBusy()
         if (hand === undefined || hand.reads >= lanesOfHand) return here.read(oids)
         if (!opened.has(hand)) {
@@ -223,6 +230,10 @@ export class Hands {
 /** Memory for zips goes to and fro: thousands of them, new each, would be much before it is collected. */
 const bufferStep = 64 * 2 ** 10
 
+/** So many new refs are mostly pressed before a thread would have started. */
+const fewRefs = 8
+/** So many take more than a second. */
+const manyRefs = 50
 /** With more than this, help is worth its start. */
 const fewBlobs = 200
 
@@ -230,7 +241,7 @@ const fewBlobs = 200
  * A hand always has the next batches at hand, for as long as this thread may be busy with something else. When all
  * have, this thread takes one, too.
  */
-const lanesOfHand = 8
+export const lanesOfHand = 8
 /** With so much before it a file is written sooner by this thread. */
 const mostAsked = 16
 

@@ -208,6 +208,7 @@ async function pressSurveyed(
     await removeWithdrawn(store, survey.shard)
     return { survey, shard: survey.shard, added: [] }
   }
+  hands.expect(survey.opened?.changes.open.length ?? 0)
   const { roomBytes } = shareMemory(settings.memory)
   const origin = originOf(settings, survey.repository)
   const { signal } = options

@@ -100,9 +100,6 @@ export async function tryRepository({ site }: Run, survey: Survey, options: Flow
   }
 }
 
-/** So many new refs are mostly pressed before a thread would have started. */
-const fewRefs = 8
-
 async function renewRepository(
   run: Run,
   found: Survey,
@@ -114,7 +111,7 @@ async function renewRepository(
   const survey = await recover(store, site, found)
   if (await isCurrent(survey, settings.git, options.acceptMoved))
     return { survey, shard: survey.shard, added: [] }
-  if (survey.opened !== undefined && survey.opened.changes.open.length > fewRefs) hands.start()
+  hands.expect(survey.opened?.changes.open.length ?? 0)
   const { signal } = options
   const origin = originOf(settings, survey.repository)
   const sink = siteSink(store, { hands, ...(origin && { origin }), ...(signal && { signal }) })

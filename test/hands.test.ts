@@ -7,7 +7,7 @@ import { readerHere } from '../src/blobs.ts'
 import { locateRepository } from '../src/git/location.ts'
 import { ObjectError } from '../src/git/object.ts'
 import { type GitRepository, withRepository } from '../src/git/repository.ts'
-import { Hands } from '../src/hands.ts'
+import { Hands, lanesOfHand } from '../src/hands.ts'
 import type { Oid } from '../src/model.ts'
 import { createRepository, type RawRepository } from './support/gitobjects.ts'
 import { makeDirectory } from './support/repo.ts'
@@ -26,7 +26,7 @@ afterEach(() => {
 async function start(jobs: number, roomBytes?: number): Promise<Hands> {
   const hands = new Hands(jobs, roomBytes === undefined ? {} : { roomBytes })
   opened.push(hands)
-  hands.start()
+  hands.expect(9)
   for (let turn = 0; !hands.canCreate; turn++) {
     if (turn > 2000) throw new Error('No thread has come.')
     await wait(5)
@@ -49,9 +49,9 @@ describe('hands', () => {
     await use(async (repository) => {
       const { reader, close } = hands.open(repository)
       // The first of them is there; the other may take longer on a busy machine.
-      await expect.poll(() => reader.lanes, { timeout: 10_000 }).toBe(5)
+      await expect.poll(() => reader.lanes, { timeout: 10_000 }).toBe(2 * lanesOfHand + 1)
       const here = await readerHere(repository).read(all)
-      const batches = await Promise.all(Array.from({ length: 8 }, () => reader.read(all)))
+      const batches = await Promise.all(Array.from({ length: 20 }, () => reader.read(all)))
       for (const batch of batches) {
         expect(batch.slice(0, 40)).toEqual(here.slice(0, 40))
         const codes = batch.slice(40).map((each) => each instanceof ObjectError && each.code)
@@ -82,6 +82,22 @@ describe('hands', () => {
     const again = await hands.create(root, zip('m/@v/v2.0.0.zip'), others)
     expect(again.outcomes).toEqual(['created', 'exists'])
     expect(existsSync(join(root, 'm/@v/v2.0.0.info'))).toBe(false)
+  })
+
+  test('write files whatever was there', async () => {
+    const hands = await start(2)
+    const root = makeDirectory()
+    writeFileSync(join(root, 'old.html'), 'old')
+    const files = Array.from({ length: 40 }, (_, index) => ({
+      path: `m/${index}.html`,
+      text: `Seite ${index}: ä`,
+    }))
+    await hands.put(root, [...files, { path: 'old.html', text: 'new' }])
+    for (const { path, text } of files) expect(readFileSync(join(root, path), 'utf8')).toBe(text)
+    expect(readFileSync(join(root, 'old.html'), 'utf8')).toBe('new')
+    await expect(hands.put(join(root, 'old.html'), files)).rejects.toMatchObject({
+      problem: { code: 'output-unwritable' },
+    })
   })
 
   test('use the memory that they are lent, over and over', async () => {
@@ -124,7 +140,7 @@ describe('hands', () => {
 
   test('are none where one thing is done at a time', async () => {
     const hands = new Hands(1)
-    hands.start()
+    hands.expect(9)
     await wait(50)
     expect(hands.canCreate).toBe(false)
     await use(async (repository) => {

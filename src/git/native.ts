@@ -17,6 +17,7 @@ import type { GitLocation } from './location.ts'
 import {
   type GitObject,
   hashObject,
+  isObjectType,
   ObjectError,
   type ObjectStat,
   type ObjectType,
@@ -35,7 +36,9 @@ export function openObjectReader({ env, objectDirs, hash }: ObjectSource): Objec
   const contents = new Batch(env, ['cat-file', '--batch'], 'contents')
   return {
     read: async (oid) => {
-      const { type, content } = await contents.request(oid).catch((error) => blame(error, oid, objectDirs))
+      const answer = await contents.request(oid)
+      if (answer instanceof Error) return blame(answer, oid, objectDirs)
+      const { type, content } = answer
       if (hashObject(type, content, hash) !== oid)
         throw unreadable(oid, 'corrupt', 'Its content does not fit its id.')
       return { oid, type, content } satisfies GitObject
@@ -63,18 +66,7 @@ export async function openNative(location: GitLocation): Promise<OpenRepository>
     hash,
     source,
     read: objects.read,
-    stat: (oids) =>
-      Promise.all(
-        oids.map(async (oid): Promise<ObjectStat | undefined> => {
-          try {
-            const { type, size } = await headers.request(oid)
-            return { type, size }
-          } catch (error) {
-            if (error instanceof ObjectError) return undefined
-            throw error
-          }
-        }),
-      ),
+    stat: (oids) => statAll(headers, oids),
     stream: (oid) => streamBlob(borrower, oid, hash),
     ancestors: (commit, wanted) => walkAncestors(borrower, commit, wanted),
     ancestorsOfEach: (commits, wanted) => walkTogether(borrower, commits, wanted),
@@ -108,8 +100,24 @@ async function probe(objects: ObjectReader, hash: ObjectSource['hash']): Promise
   throw new RepositoryError('needs-git', `git cannot be run: ${complaint || 'it ends at once'}`)
 }
 
+/** Asks for the headers of many objects, which are thousands of lines a build: with one promise for all of them. */
+function statAll(headers: Batch, oids: readonly Oid[]): Promise<readonly (ObjectStat | undefined)[]> {
+  return new Promise((resolve, reject) => {
+    const stats: (ObjectStat | undefined)[] = new Array(oids.length).fill(undefined)
+    let left = oids.length
+    if (left === 0) resolve(stats)
+    for (const [index, oid] of oids.entries()) {
+      headers.ask(oid, (answer) => {
+        if (!(answer instanceof Error)) stats[index] = { type: answer.type, size: answer.size }
+        else if (!(answer instanceof ObjectError)) reject(answer)
+        if (--left === 0) resolve(stats)
+      })
+    }
+  })
+}
+
 /** Git calls a loose object missing of which it cannot read the header: but the file is there. */
-async function blame(error: unknown, oid: Oid, objectDirs: readonly string[]): Promise<never> {
+async function blame(error: Error, oid: Oid, objectDirs: readonly string[]): Promise<never> {
   if (!(error instanceof ObjectError) || error.kind !== 'missing') throw error
   const files = objectDirs.map((dir) => join(dir, oid.slice(0, 2), oid.slice(2)))
   const isThere = await Promise.any(files.map((file) => access(file))).then(
@@ -127,8 +135,7 @@ interface Answer {
 
 interface Request {
   readonly oid: Oid
-  readonly resolve: (answer: Answer) => void
-  readonly reject: (error: Error) => void
+  readonly settle: (answer: Answer | Error) => void
 }
 
 type BatchProcess = ChildProcessByStdio<Writable, Readable, Readable>
@@ -147,7 +154,7 @@ class Batch {
   // What is read of the answer at hand: its header, then its content.
   #pending: Buffer[] = []
   #pendingBytes = 0
-  #header: { readonly type: ObjectType; readonly size: number } | undefined
+  #header: ObjectStat | undefined
 
   constructor(env: ObjectSource['env'], args: readonly string[], mode: 'contents' | 'headers') {
     this.#env = env
@@ -155,11 +162,15 @@ class Batch {
     this.#mode = mode
   }
 
-  request(oid: Oid): Promise<Answer> {
-    return new Promise((resolve, reject) => {
-      this.#queue.push({ oid, resolve, reject })
-      this.#send(oid)
-    })
+  /** Asks for an object. The answer is an ObjectError, or another error where git cannot be run. */
+  request(oid: Oid): Promise<Answer | Error> {
+    return new Promise((settle) => this.ask(oid, settle))
+  }
+
+  /** Asks as `request` does, and has the answer told to `settle`. */
+  ask(oid: Oid, settle: Request['settle']): void {
+    this.#queue.push({ oid, settle })
+    this.#send(oid)
   }
 
   async close(): Promise<void> {
@@ -248,22 +259,21 @@ class Batch {
       this.#pendingBytes = 0
       this.#header = undefined
       at += needed
-      this.#next()?.resolve({ type: header.type, size: header.size, content })
+      this.#next()?.settle({ type: header.type, size: header.size, content })
     }
   }
 
   #readHeader(line: string): void {
-    const match = /^[0-9a-f]+ (commit|tree|blob|tag) (\d+)$/.exec(line)
-    if (match === null) {
+    const header = parseHeader(line)
+    if (header === undefined) {
       const request = this.#next()
-      if (request === undefined) return
       const isMissing = line.endsWith(' missing')
-      request.reject(unreadable(request.oid, isMissing ? 'missing' : 'corrupt', line))
-      return
+      request?.settle(unreadable(request.oid, isMissing ? 'missing' : 'corrupt', line))
+    } else if (this.#mode === 'contents') {
+      this.#header = header
+    } else {
+      this.#next()?.settle({ ...header, content: nothing })
     }
-    const header = { type: match[1] as ObjectType, size: Number(match[2]) }
-    if (this.#mode === 'contents') this.#header = header
-    else this.#next()?.resolve({ ...header, content: new Uint8Array() })
   }
 
   /** The process died of the object that it was asked for first. The others are asked for again. */
@@ -274,7 +284,7 @@ class Batch {
     const [blamed, ...waiting] = this.#queue.slice(this.#first).filter((request) => request !== undefined)
     this.#queue = waiting
     this.#first = 0
-    blamed?.reject(unreadable(blamed.oid, 'corrupt', complaint))
+    blamed?.settle(unreadable(blamed.oid, 'corrupt', complaint))
     for (const request of waiting) this.#send(request.oid)
   }
 
@@ -283,8 +293,21 @@ class Batch {
     this.#child = undefined
     this.#queue = []
     this.#first = 0
-    for (const request of waiting) request.reject(error)
+    for (const request of waiting) request.settle(error)
   }
+}
+
+const nothing = new Uint8Array()
+
+/** Takes "<id> <type> <size>" apart. Returns undefined for any other line. */
+function parseHeader(line: string): ObjectStat | undefined {
+  const typeAt = line.indexOf(' ') + 1
+  const sizeAt = line.indexOf(' ', typeAt) + 1
+  const type = line.slice(typeAt, sizeAt - 1)
+  const size = Number(line.slice(sizeAt))
+  return typeAt > 0 && sizeAt > 0 && isObjectType(type) && Number.isSafeInteger(size)
+    ? { type, size }
+    : undefined
 }
 
 /** Runs git to its end. Yields what it prints; afterwards throws `onFailure`'s error if it failed. */
