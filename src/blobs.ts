@@ -26,11 +26,22 @@ import type { Oid } from './model.ts'
 /** What becomes of a batch: for each id, in their order, the blob or why it cannot be read. */
 export type Batch = readonly (Blob | ObjectError)[]
 
-/** Who reads blobs: this thread, or others too. */
+/** Who reads blobs: this thread, and others where there are any. */
 export interface BlobReader {
-  /** How many batches keep it busy. It may change while it works. */
-  readonly lanes: number
+  /** Reads by this thread. */
   read(oids: readonly Oid[]): Promise<Batch>
+  /** @default nobody */
+  readonly others?: OtherReaders
+}
+
+/** Other threads that read. */
+export interface OtherReaders {
+  /** How many are there by now. */
+  readonly count: number
+  /** How much the one with the least to do still has to do, in bytes of content to be deflated. */
+  readonly leastLoad: number
+  /** Lets that one read blobs of so many bytes. */
+  read(oids: readonly Oid[], bytes: number): Promise<Batch>
 }
 
 export interface BlobsOptions {
@@ -88,6 +99,13 @@ export const recentVersions = 32
 const batchBlobs = 64
 const batchBytes = 256 * 2 ** 10
 
+/**
+ * Others are given work ahead, for as long as this thread may be busy with something else: half of what waits, but
+ * some milliseconds in any case, and not so much that at the end this thread would wait for them.
+ */
+const leastAheadBytes = 512 * 2 ** 10
+const mostAheadBytes = 2 * 2 ** 20
+
 export class Blobs {
   readonly #repository: GitRepository
   readonly #reader: BlobReader
@@ -96,7 +114,8 @@ export class Blobs {
   readonly #budgetBytes: number
   readonly #keepBytes: number
   #queue: Waiting[] = []
-  /** Batches that are being read, and what they may hold in memory. */
+  #queuedBytes = 0
+  /** How many batches this thread reads, and what those of all may hold in memory. */
   #running = 0
   #usedBytes = 0
   #spool: Promise<string> | undefined
@@ -193,6 +212,7 @@ export class Blobs {
     if (!this.#slots.has(slot.key)) this.#slots.set(slot.key, slot)
     const blob = new Promise<Blob>((resolve, reject) => {
       this.#queue.push({ slot, resolve, reject })
+      this.#queuedBytes += this.#costOf(slot)
     })
     blob.then(
       (value) => {
@@ -203,24 +223,36 @@ export class Blobs {
     return blob
   }
 
-  /** Hands out the queue in batches, as far as the reader and the budget go. */
+  /** Hands out the queue in batches, as far as there is someone to read them and the budget goes. */
   #pump(): void {
-    while (this.#queue.length > 0 && this.#running < Math.max(1, this.#reader.lanes)) {
-      const batch = this.#takeBatch()
-      if (batch.length === 0) return
+    while (this.#queue.length > 0) {
+      const reader = this.#whoReads()
+      const batch = reader === undefined ? [] : this.#takeBatch()
+      if (reader === undefined || batch.length === 0) return
       const bytes = batch.reduce((sum, { slot }) => sum + this.#costOf(slot), 0)
-      this.#running++
+      const isHere = reader === 'here'
+      if (isHere) this.#running++
       this.#usedBytes += bytes
-      this.#run(batch)
+      this.#run(batch, bytes, reader)
         .catch((error) => {
           for (const { reject } of batch) reject(error)
         })
         .finally(() => {
-          this.#running--
+          if (isHere) this.#running--
           this.#usedBytes -= bytes
           this.#pump()
         })
     }
+  }
+
+  /** Returns who is to read the next batch; or undefined where all have enough to do. */
+  #whoReads(): OtherReaders | 'here' | undefined {
+    const { others } = this.#reader
+    if (others === undefined || others.count === 0) return this.#running < lanesAlone ? 'here' : undefined
+    const share = this.#queuedBytes / (2 * others.count)
+    const ahead = Math.min(Math.max(share, leastAheadBytes), mostAheadBytes)
+    if (others.leastLoad < ahead) return others
+    return this.#running === 0 ? 'here' : undefined
   }
 
   /** Takes as many as are a batch and the budget allows. One may always go. */
@@ -235,6 +267,7 @@ export class Blobs {
       bytes += cost
       if (isAlone) break
     }
+    this.#queuedBytes -= bytes
     return this.#queue.splice(0, count)
   }
 
@@ -246,7 +279,7 @@ export class Blobs {
     return size > this.#largeBytes
   }
 
-  async #run(batch: readonly Waiting[]): Promise<void> {
+  async #run(batch: readonly Waiting[], bytes: number, reader: OtherReaders | 'here'): Promise<void> {
     const [first] = batch
     if (first === undefined) return
     const { slot } = first
@@ -255,7 +288,8 @@ export class Blobs {
     } else if (this.#isLarge(slot)) {
       first.resolve(await this.#readLarge(slot.oid))
     } else {
-      const results = await this.#reader.read(batch.map(({ slot: { oid } }) => oid))
+      const oids = batch.map(({ slot: { oid } }) => oid)
+      const results = await (reader === 'here' ? this.#reader.read(oids) : reader.read(oids, bytes))
       for (const [index, { resolve, reject }] of batch.entries()) {
         const result = results[index] ?? new Error('A blob of a batch was not read.')
         if (result instanceof Error) reject(result)
@@ -308,9 +342,12 @@ export class Blobs {
   }
 }
 
-/** Reads by this thread. The next batch is asked for while one is worked on. */
+/** A thread that is alone asks for the next batch while it works on one. */
+const lanesAlone = 2
+
+/** Reads by this thread. */
 export function readerHere(repository: Pick<GitRepository, 'read'>): BlobReader {
-  return { lanes: 2, read: (oids) => Promise.all(oids.map((oid) => readBlob(repository, oid))) }
+  return { read: (oids) => Promise.all(oids.map((oid) => readBlob(repository, oid))) }
 }
 
 async function readBlob(repository: Pick<GitRepository, 'read'>, oid: Oid): Promise<Blob | ObjectError> {

@@ -11,7 +11,7 @@
  */
 
 import { Worker } from 'node:worker_threads'
-import { type Batch, type BlobReader, readerHere } from './blobs.ts'
+import { type Batch, type BlobReader, type OtherReaders, readerHere } from './blobs.ts'
 import type { Blob } from './compress.ts'
 import { Room } from './each.ts'
 import { postponeOptimizing } from './engine.ts'
@@ -127,29 +127,37 @@ export class Hands {
     const opened = new Set<Hand>()
     const hands = this
     let asked = 0
-    const reader: BlobReader = {
-      get lanes() {
-        const ready = hands.#hands.filter((hand) => hand.isReady).length
-        return ready === 0 ? here.lanes : ready * lanesOfHand + 1
+    const count = (blobs: number) => {
+      asked += blobs
+      if (asked > fewBlobs) hands.#start()
+    }
+    const others: OtherReaders = {
+      get count() {
+        return hands.#hands.filter((hand) => hand.isReady).length
       },
-      read: async (oids) => {
-        asked += oids.length
-        if (asked > fewBlobs) hands.#start()
+      get leastLoad() {
+        return hands.#leastBusy()?.load ?? 0
+      },
+      read: async (oids, bytes) => {
+        count(oids.length)
         const hand = hands.#leastBusy()
-        if (hand === undefined || hand.reads >= lanesOfHand) return here.read(oids)
+        if (hand === undefined) return here.read(oids)
         if (!opened.has(hand)) {
           opened.add(hand)
           hand.tell({ kind: 'open', repository: number, source })
         }
-        hand.reads++
-        const { blobs = [] } = await hand
-          .ask({ kind: 'read', repository: number, oids })
-          .finally(() => hand.reads--)
+        const load = bytes + oids.length * blobLoad
+        const { blobs = [] } = await hand.ask({ kind: 'read', repository: number, oids }, load)
         return blobs.map((each) => ('kind' in each ? errorOf(each) : each)) as Batch
       },
     }
+    const read: BlobReader['read'] = (oids) => {
+      count(oids.length)
+      return here.read(oids)
+    }
+    const reader: BlobReader = { read, others }
     const close = async () => {
-      await Promise.all([...opened].map((hand) => hand.ask({ kind: 'close', repository: number })))
+      await Promise.all([...opened].map((hand) => hand.ask({ kind: 'close', repository: number }, 0)))
     }
     return { reader, close }
   }
@@ -157,7 +165,7 @@ export class Hands {
   /** Whether one of them is there by now, and has not enough to do already. */
   get canCreate(): boolean {
     const hand = this.#leastBusy()
-    return hand !== undefined && hand.asked < mostAsked
+    return hand !== undefined && hand.load < mostLoad
   }
 
   /**
@@ -175,7 +183,7 @@ export class Hands {
       // A part of a buffer would take all of it along.
       const own = others.map(({ path, body }) => ({ path, body: new Uint8Array(body) }))
       const task = { kind: 'create', root, files: [{ path: zip.path, body }, ...own] } as const
-      const { created, buffer } = await hand.ask(task, [memory])
+      const { created, buffer } = await hand.ask(task, zip.bytes / zipLoadRatio + 3 * fileLoad, [memory])
       if (buffer !== undefined) this.#keepBuffer(buffer)
       return created ?? { sha256: '', outcomes: [] }
     } finally {
@@ -187,7 +195,7 @@ export class Hands {
   async put(root: string, files: readonly TextFile[]): Promise<void> {
     const hand = this.#leastBusy()
     if (hand === undefined) throw new Error('There is nobody who could write the files.')
-    await hand.ask({ kind: 'put', root, files })
+    await hand.ask({ kind: 'put', root, files }, files.length * fileLoad)
   }
 
   #takeBuffer(bytes: number): ArrayBuffer {
@@ -221,7 +229,7 @@ export class Hands {
     return this.#hands
       .filter((hand) => hand.isReady)
       .reduce<Hand | undefined>(
-        (best, hand) => (best === undefined || hand.asked < best.asked ? hand : best),
+        (best, hand) => (best === undefined || hand.load < best.load ? hand : best),
         undefined,
       )
   }
@@ -237,13 +245,14 @@ const manyRefs = 50
 /** With more than this, help is worth its start. */
 const fewBlobs = 200
 
-/**
- * A hand always has the next batches at hand, for as long as this thread may be busy with something else. When all
- * have, this thread takes one, too.
- */
-export const lanesOfHand = 8
 /** With so much before it a file is written sooner by this thread. */
-const mostAsked = 16
+const mostLoad = 2 ** 20
+
+// What is done takes as long as deflating so many bytes: reading a blob besides, writing a file, and hashing and
+// writing a zip, of which the bytes count a sixth.
+const blobLoad = 2 * 2 ** 10
+const fileLoad = 8 * 2 ** 10
+const zipLoadRatio = 6
 
 // Leaves out the id, which `ask` adds. Each kind is to keep its own fields.
 type Untold = Task extends infer Each ? (Each extends Task ? Omit<Each, 'id'> : never) : never
@@ -251,7 +260,10 @@ type Untold = Task extends infer Each ? (Each extends Task ? Omit<Each, 'id'> : 
 /** One thread. */
 class Hand {
   readonly #worker: Worker
-  readonly #waiting = new Map<number, { resolve(answer: Answer): void; reject(error: unknown): void }>()
+  readonly #waiting = new Map<
+    number,
+    { resolve(answer: Answer): void; reject(error: unknown): void; load: number }
+  >()
   #asked = 0
   #failure: Error | undefined
   isReady = false
@@ -264,25 +276,21 @@ class Hand {
     this.#worker.on('exit', () => this.#fail(new Error('A thread has ended before its work.')))
   }
 
-  /** How many answers are still to come. */
-  get asked(): number {
-    return this.#waiting.size
-  }
-
-  /** How many batches it still has to read. */
-  reads = 0
+  /** What it still has to do, in bytes of content to be deflated. */
+  load = 0
 
   tell(task: Untold): void {
     this.#worker.postMessage({ id: 0, ...task })
   }
 
-  ask(task: Untold, transfer: readonly ArrayBuffer[] = []): Promise<Answer> {
+  ask(task: Untold, load: number, transfer: readonly ArrayBuffer[] = []): Promise<Answer> {
     return new Promise((resolve, reject) => {
       if (this.#failure !== undefined) return reject(this.#failure)
       const id = ++this.#asked
       // While someone waits for an answer, the process does.
       if (this.#waiting.size === 0) this.#worker.ref()
-      this.#waiting.set(id, { resolve, reject })
+      this.#waiting.set(id, { resolve, reject, load })
+      this.load += load
       this.#worker.postMessage({ id, ...task }, transfer)
     })
   }
@@ -294,6 +302,7 @@ class Hand {
     }
     const waiting = this.#waiting.get(answer.id)
     this.#waiting.delete(answer.id)
+    this.load -= waiting?.load ?? 0
     if (this.#waiting.size === 0) this.#worker.unref()
     if (answer.failure === undefined) waiting?.resolve(answer)
     else waiting?.reject(errorOf(answer.failure))

@@ -7,7 +7,7 @@ import { readerHere } from '../src/blobs.ts'
 import { locateRepository } from '../src/git/location.ts'
 import { ObjectError } from '../src/git/object.ts'
 import { type GitRepository, withRepository } from '../src/git/repository.ts'
-import { Hands, lanesOfHand } from '../src/hands.ts'
+import { Hands } from '../src/hands.ts'
 import type { Oid } from '../src/model.ts'
 import { createRepository, type RawRepository } from './support/gitobjects.ts'
 import { makeDirectory } from './support/repo.ts'
@@ -49,9 +49,14 @@ describe('hands', () => {
     await use(async (repository) => {
       const { reader, close } = hands.open(repository)
       // The first of them is there; the other may take longer on a busy machine.
-      await expect.poll(() => reader.lanes, { timeout: 10_000 }).toBe(2 * lanesOfHand + 1)
+      await expect.poll(() => reader.others?.count, { timeout: 10_000 }).toBe(2)
       const here = await readerHere(repository).read(all)
-      const batches = await Promise.all(Array.from({ length: 20 }, () => reader.read(all)))
+      const { others } = reader
+      if (others === undefined) throw new Error('There are no others.')
+      const reads = Array.from({ length: 8 }, (_, at) => (at < 6 ? others.read(all, 1000) : reader.read(all)))
+      expect(others.leastLoad).toBeGreaterThan(3000)
+      const batches = await Promise.all(reads)
+      expect(others.leastLoad).toBe(0)
       for (const batch of batches) {
         expect(batch.slice(0, 40)).toEqual(here.slice(0, 40))
         const codes = batch.slice(40).map((each) => each instanceof ObjectError && each.code)
