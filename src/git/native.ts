@@ -61,6 +61,7 @@ export async function openNative(location: GitLocation): Promise<OpenRepository>
     throw error
   }
   const headers = new Batch(borrower.env, ['cat-file', '--batch-check'], 'headers')
+  const histories = new Histories(borrower)
   return {
     reader: 'native',
     hash,
@@ -68,12 +69,13 @@ export async function openNative(location: GitLocation): Promise<OpenRepository>
     read: objects.read,
     stat: (oids) => statAll(headers, oids),
     stream: (oid) => streamBlob(borrower, oid, hash),
-    ancestors: (commit, wanted) => walkAncestors(borrower, commit, wanted),
-    ancestorsOfEach: (commits, wanted) => walkTogether(borrower, commits, wanted),
+    ancestors: (commit, wanted) => walkAncestors(histories, commit, wanted),
+    ancestorsOfEach: (commits, wanted) => walkTogether(histories, commits, wanted),
+    expectAncestors: (commits) => histories.expect(commits),
     findAncestor: (tip, digits) => findAncestor(borrower, tip, digits),
     archive: (commit, paths) => archivePaths(borrower, commit, paths),
     close: async () => {
-      await Promise.all([objects.close(), headers.close()])
+      await Promise.all([objects.close(), headers.close(), histories.close()])
       await borrower.remove()
     },
   }
@@ -358,22 +360,83 @@ async function* streamBlob(
   if (hash.digest('hex') !== oid) throw unreadable(oid, 'corrupt', 'Its content does not fit its id.')
 }
 
+/** Lists histories. Git may begin before anybody reads, with as much as a pipe holds. */
+class Histories {
+  readonly #borrower: Borrower
+  #expected:
+    | {
+        readonly key: string
+        readonly lines: AsyncGenerator<string>
+        readonly first: Promise<IteratorResult<string>>
+      }
+    | undefined
+
+  constructor(borrower: Borrower) {
+    this.#borrower = borrower
+  }
+
+  /** Begins to list the histories of these commits: of one its ids, of several their graph. */
+  expect(tips: readonly Oid[]): void {
+    if (tips.length === 0 || this.#expected !== undefined) return
+    const what = tips.length > 1 ? 'graph' : 'ids'
+    const key = keyOf(tips, what)
+    const lines = this.#start(tips, what)
+    const first = lines.next()
+    first.catch(() => {}) // told where it is read
+    this.#expected = { key, lines, first }
+  }
+
+  /** Yields the ids of commits and all their ancestors; of a graph "<id> <parents>", each before its parents. */
+  async *list(tips: readonly Oid[], what: 'ids' | 'graph'): AsyncGenerator<string> {
+    const expected = this.#expected
+    if (expected?.key !== keyOf(tips, what)) {
+      yield* this.#start(tips, what)
+      return
+    }
+    this.#expected = undefined
+    try {
+      const first = await expected.first
+      if (first.done !== true) yield first.value
+      yield* expected.lines
+    } finally {
+      await expected.lines.return(undefined)
+    }
+  }
+
+  async close(): Promise<void> {
+    const expected = this.#expected
+    this.#expected = undefined
+    await expected?.first.catch(() => {})
+    await expected?.lines.return(undefined)
+  }
+
+  #start(tips: readonly Oid[], what: 'ids' | 'graph'): AsyncGenerator<string> {
+    const args = ['rev-list', ...(what === 'graph' ? ['--topo-order', '--parents'] : []), '--stdin']
+    return linesOf(this.#borrower, args, tips[0] as Oid, `${tips.join('\n')}\n`)
+  }
+}
+
+function keyOf(tips: readonly Oid[], what: 'ids' | 'graph'): string {
+  return `${what} ${tips.join()}`
+}
+
 async function walkAncestors(
-  borrower: Borrower,
+  histories: Histories,
   commit: Oid,
   wanted: ReadonlySet<Oid>,
 ): Promise<ReadonlySet<Oid>> {
   const found = new Set<Oid>()
   if (wanted.size === 0) return found
-  for await (const oid of history(borrower, commit)) {
-    if (wanted.has(oid)) found.add(oid)
+  for await (const oid of histories.list([commit], 'ids')) {
+    if (wanted.has(oid as Oid)) found.add(oid as Oid)
     if (found.size === wanted.size) break
   }
   return found
 }
 
 async function findAncestor(borrower: Borrower, tip: Oid, digits: string): Promise<Oid | undefined> {
-  for await (const oid of history(borrower, tip)) if (oid.startsWith(digits)) return oid
+  const args = ['rev-list', '--end-of-options', tip]
+  for await (const oid of linesOf(borrower, args, tip)) if (oid.startsWith(digits)) return oid as Oid
   return undefined
 }
 
@@ -382,19 +445,17 @@ async function findAncestor(borrower: Borrower, tip: Oid, digits: string): Promi
  * the tips it is reached, only has to be handed on to them.
  */
 async function walkTogether(
-  borrower: Borrower,
+  histories: Histories,
   tips: readonly Oid[],
   wanted: ReadonlySet<Oid>,
 ): Promise<readonly ReadonlySet<Oid>[]> {
   const found = tips.map(() => new Set<Oid>())
-  const [first] = tips
-  if (wanted.size === 0 || first === undefined) return found
+  if (wanted.size === 0 || tips.length === 0) return found
   const reachedFrom = new Map<string, bigint>()
   for (const [index, tip] of tips.entries()) {
     reachedFrom.set(tip, (reachedFrom.get(tip) ?? 0n) | (1n << BigInt(index)))
   }
-  const args = ['rev-list', '--topo-order', '--parents', '--stdin']
-  for await (const line of linesOf(borrower, args, first, `${tips.join('\n')}\n`)) {
+  for await (const line of histories.list(tips, 'graph')) {
     const [commit = '', ...parents] = line.split(' ')
     const mask = reachedFrom.get(commit) ?? 0n
     reachedFrom.delete(commit)
@@ -403,11 +464,6 @@ async function walkTogether(
     for (const [index, set] of found.entries()) if (mask & (1n << BigInt(index))) set.add(commit as Oid)
   }
   return found
-}
-
-/** Yields the ids of a commit and all its ancestors. */
-function history(borrower: Borrower, tip: Oid): AsyncGenerator<Oid> {
-  return linesOf(borrower, ['rev-list', '--end-of-options', tip], tip) as AsyncGenerator<Oid>
 }
 
 async function* linesOf(

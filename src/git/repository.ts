@@ -49,6 +49,8 @@ export interface GitRepository {
    * is not whole. Absent where `ancestors` costs no more.
    */
   ancestorsOfEach?(commits: readonly Oid[], wanted: ReadonlySet<Oid>): Promise<readonly ReadonlySet<Oid>[]>
+  /** Says that the histories of these commits will be asked for soon, so that git may begin. Absent where nothing can. */
+  expectAncestors?(commits: readonly Oid[]): void
   /** Returns the ancestor of a commit or tag, itself included, whose id begins with these digits. Throws ObjectError. */
   findAncestor(tip: Oid, digits: string): Promise<Oid | undefined>
   /**

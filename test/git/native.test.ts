@@ -320,6 +320,41 @@ describe('several histories', () => {
     })
   })
 
+  test('are the same where they were expected, and where others were', async () => {
+    const raw = make()
+    const tree = raw.files({})
+    // More lines than a pipe holds, so that git waits for whoever reads.
+    const commits: Oid[] = []
+    for (let index = 0; index < 1500; index++) {
+      commits.push(raw.commit({ tree, parents: commits.slice(-1), time: index }) as Oid)
+    }
+    const wanted = new Set([commits[0] as Oid, commits[700] as Oid])
+    const tips = [commits.at(-1) as Oid, commits[699] as Oid]
+    const all = [wanted, new Set([commits[0] as Oid])]
+    for (const expected of [tips, tips.slice(0, 1), tips.slice(1), []]) {
+      await use(raw, async (git) => {
+        git.expectAncestors?.(expected)
+        expect(await git.ancestorsOfEach?.(tips, wanted)).toEqual(all)
+        expect(await git.ancestorsOfEach?.(tips, wanted)).toEqual(all)
+        expect(await git.ancestors(tips[0] as Oid, wanted)).toEqual(wanted)
+      })
+    }
+    // Nobody has to read what was expected.
+    await use(raw, async (git) => git.expectAncestors?.(tips))
+  })
+
+  test('with a hole are not told though they were expected', async () => {
+    const raw = make()
+    const cut = raw.commit({ tree: raw.files({}), parents: ['1'.repeat(40)] }) as Oid
+    await use(raw, async (git) => {
+      git.expectAncestors?.([cut])
+      await expect(git.ancestors(cut, new Set([cut, '2'.repeat(40) as Oid]))).rejects.toMatchObject({
+        code: 'object-missing',
+      })
+    })
+    await use(raw, async (git) => git.expectAncestors?.([cut]))
+  })
+
   test('of which one has a hole are not told', async () => {
     const raw = make()
     const tree = raw.files({})
