@@ -7,7 +7,7 @@
  * Pure.
  */
 
-import * as z from 'zod'
+import * as z from 'zod/mini'
 import { isLoopback, parseAddress } from './address.ts'
 
 /** Which of the repositories are taken. */
@@ -62,63 +62,73 @@ export interface ForgeSettings {
 
 const pathPattern = z
   .string()
-  .min(1, 'must not be empty')
-  .describe('A glob pattern of paths below the owner, such as "libs/**".')
+  .check(
+    z.minLength(1, 'must not be empty'),
+    z.describe('A glob pattern of paths below the owner, such as "libs/**".'),
+  )
+
+const topic = z.string().check(z.minLength(1, 'must not be empty'))
 
 const filters = {
-  include: z.array(pathPattern).optional().describe('Only repositories whose path below the owner matches.'),
-  exclude: z.array(pathPattern).optional().describe('No repository whose path below the owner matches.'),
+  include: z
+    .optional(z.array(pathPattern))
+    .check(z.describe('Only repositories whose path below the owner matches.')),
+  exclude: z
+    .optional(z.array(pathPattern))
+    .check(z.describe('No repository whose path below the owner matches.')),
   topics: z
-    .array(z.string().min(1, 'must not be empty'))
-    .min(1, 'must name a topic; leave the key out for all repositories')
-    .optional()
-    .describe('Only repositories that have one of these topics.'),
-  forks: z.boolean().default(false).describe('Whether forks are taken, too.'),
+    .optional(
+      z.array(topic).check(z.minLength(1, 'must name a topic; leave the key out for all repositories')),
+    )
+    .check(z.describe('Only repositories that have one of these topics.')),
+  forks: z._default(z.boolean(), false).check(z.describe('Whether forks are taken, too.')),
   archived: z
-    .enum(['include', 'exclude'])
-    .default('include')
-    .describe('Whether archived repositories are taken. Their pages say that they are archived.'),
-} satisfies Record<keyof ForgeFilters, z.ZodType>
+    ._default(z.enum(['include', 'exclude']), 'include')
+    .check(z.describe('Whether archived repositories are taken. Their pages say that they are archived.')),
+} satisfies Record<keyof ForgeFilters, z.ZodMiniType>
 
-const login = z.string().regex(/^[a-z\d_][\w.-]*$/i, 'must be the name as it is in the address, such as acme')
+const login = z
+  .string()
+  .check(z.regex(/^[a-z\d_][\w.-]*$/i, 'must be the name as it is in the address, such as acme'))
 
-function apiAddress(about: string): z.ZodString {
-  return z
-    .string()
-    .refine((text) => isApiAddress(text), 'must be an https address without user, query and fragment')
-    .describe(about)
+function apiAddress(about: string): z.ZodMiniString<string> {
+  return z.string().check(
+    z.refine((text) => isApiAddress(text), 'must be an https address without user, query and fragment'),
+    z.describe(about),
+  )
 }
 
 const forgeKeys = {
   github: {
-    org: login.optional().describe('An organisation. Either this or "user".'),
-    user: login.optional().describe('A person. Either this or "org".'),
-    url: apiAddress(
-      'The address of GitHub Enterprise, or of its API. Default: https://github.com.',
-    ).optional(),
+    org: z.optional(login.check(z.describe('An organisation. Either this or "user".'))),
+    user: z.optional(login.check(z.describe('A person. Either this or "org".'))),
+    url: z.optional(
+      apiAddress('The address of GitHub Enterprise, or of its API. Default: https://github.com.'),
+    ),
     ...filters,
-  } satisfies Record<keyof GithubConfig, z.ZodType>,
+  } satisfies Record<keyof GithubConfig, z.ZodMiniType>,
   gitlab: {
     group: z
       .string()
-      .regex(
-        /^[a-z\d_][\w.-]*(\/[a-z\d_][\w.-]*)*$/i,
-        'must be the path of a group, such as acme or acme/libs',
-      )
-      .regex(/\D/, 'must be the path of a group, and not its number')
-      .describe('The path of a group.'),
-    url: apiAddress('The address of the GitLab server. Default: https://gitlab.com.').optional(),
+      .check(
+        z.regex(
+          /^[a-z\d_][\w.-]*(\/[a-z\d_][\w.-]*)*$/i,
+          'must be the path of a group, such as acme or acme/libs',
+        ),
+        z.regex(/\D/, 'must be the path of a group, and not its number'),
+        z.describe('The path of a group.'),
+      ),
+    url: z.optional(apiAddress('The address of the GitLab server. Default: https://gitlab.com.')),
     subgroups: z
-      .boolean()
-      .default(true)
-      .describe('Whether projects of the groups in the group are taken, too.'),
+      ._default(z.boolean(), true)
+      .check(z.describe('Whether projects of the groups in the group are taken, too.')),
     ...filters,
-  } satisfies Record<keyof GitlabConfig, z.ZodType>,
+  } satisfies Record<keyof GitlabConfig, z.ZodMiniType>,
   gitea: {
-    owner: login.describe('An organisation or a person.'),
+    owner: login.check(z.describe('An organisation or a person.')),
     url: apiAddress('The address of the Gitea or Forgejo server.'),
     ...filters,
-  } satisfies Record<keyof GiteaConfig, z.ZodType>,
+  } satisfies Record<keyof GiteaConfig, z.ZodMiniType>,
 }
 
 /** The keys of each forge, for what is suggested in place of a misspelt one. */
@@ -129,29 +139,31 @@ export const forgeKeyNames: Readonly<Record<keyof ForgeConfig, readonly string[]
 }
 
 type ForgeSchemas = {
-  readonly [Key in keyof ForgeConfig]-?: z.ZodOptional<
-    z.ZodType<NonNullable<ForgeConfig[Key]>, NonNullable<ForgeConfig[Key]>>
+  readonly [Key in keyof ForgeConfig]-?: z.ZodMiniOptional<
+    z.ZodMiniType<NonNullable<ForgeConfig[Key]>, NonNullable<ForgeConfig[Key]>>
   >
 }
+
+const githubOwner = z
+  .strictObject(forgeKeys.github)
+  .check(
+    z.refine(
+      ({ org, user }) => (org === undefined) !== (user === undefined),
+      'must have either "org" or "user"',
+    ),
+  )
 
 /** The schemas of the keys of `repositories`. */
 export const forgeSchemas: ForgeSchemas = {
   github: z
-    .strictObject(forgeKeys.github)
-    .refine(
-      ({ org, user }) => (org === undefined) !== (user === undefined),
-      'must have either "org" or "user"',
-    )
-    .optional()
-    .describe('All repositories of a GitHub organisation or user: see docs/discovery.md.'),
+    .optional(githubOwner)
+    .check(z.describe('All repositories of a GitHub organisation or user: see docs/discovery.md.')),
   gitlab: z
-    .strictObject(forgeKeys.gitlab)
-    .optional()
-    .describe('All projects of a GitLab group: see docs/discovery.md.'),
+    .optional(z.strictObject(forgeKeys.gitlab))
+    .check(z.describe('All projects of a GitLab group: see docs/discovery.md.')),
   gitea: z
-    .strictObject(forgeKeys.gitea)
-    .optional()
-    .describe('All repositories of an owner on Gitea or Forgejo: see docs/discovery.md.'),
+    .optional(z.strictObject(forgeKeys.gitea))
+    .check(z.describe('All repositories of an owner on Gitea or Forgejo: see docs/discovery.md.')),
 }
 
 function isApiAddress(text: string): boolean {

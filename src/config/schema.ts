@@ -10,7 +10,7 @@
  * Pure. Longer than other files, as it is a table.
  */
 
-import * as z from 'zod'
+import * as z from 'zod/mini'
 import { checkHosting } from '../hosts/hosting.ts'
 import { type ForgeName, type HostName, hostNames, type SourceTemplate } from '../model.ts'
 import { checkModulePath } from '../module/path.ts'
@@ -139,178 +139,235 @@ export interface Settings {
 
 const lineOfText = z
   .string()
-  .min(1, 'must not be empty')
-  .regex(/^\P{Cc}*$/u, 'must be one line of text')
+  .check(z.minLength(1, 'must not be empty'), z.regex(/^\P{Cc}*$/u, 'must be one line of text'))
 
-const refName = lineOfText.regex(/^[^-]/, 'must not begin with "-"')
+const refName = lineOfText.check(z.regex(/^[^-]/, 'must not begin with "-"'))
 
 const directoryPattern = z
   .string()
-  .describe('A glob pattern of directories in the repository; "" is the top.')
+  .check(z.describe('A glob pattern of directories in the repository; "" is the top.'))
 
 const directories = {
-  include: z.array(directoryPattern).optional().describe('Only modules in these directories.'),
-  exclude: z.array(directoryPattern).optional().describe('No modules in these directories.'),
+  include: z.optional(z.array(directoryPattern)).check(z.describe('Only modules in these directories.')),
+  exclude: z.optional(z.array(directoryPattern)).check(z.describe('No modules in these directories.')),
 }
 
 const commitsFrom = {
-  from: lineOfText.describe(
-    'A glob of go.sum files. Their pseudo-versions of this repository are published too.',
+  from: lineOfText.check(
+    z.describe('A glob of go.sum files. Their pseudo-versions of this repository are published too.'),
   ),
 }
 
 const sourceTemplate = {
-  home: lineOfText.describe('Where people read the repository.'),
-  dir: lineOfText.describe('The page of a directory; {dir} and {/dir} are replaced.'),
-  file: lineOfText.describe('The page of a line in a file; {dir}, {/dir}, {file} and {line} are replaced.'),
+  home: lineOfText.check(z.describe('Where people read the repository.')),
+  dir: lineOfText.check(z.describe('The page of a directory; {dir} and {/dir} are replaced.')),
+  file: lineOfText.check(
+    z.describe('The page of a line in a file; {dir}, {/dir}, {file} and {line} are replaced.'),
+  ),
 }
 
-const repository = {
-  root: lineOfText.describe(
-    'The import path of the repository\'s root: the prefix of its go-import tag. With a glob in "dir" it may hold {name} (the directory\'s name without .git) and {path} (its path below the glob\'s fixed part), and with "github", "gitlab" or "gitea" {name} and {path} (below the owner).',
+const cloneAddress = lineOfText.check(
+  z.refine(
+    (text) => parseAddress(text) !== undefined,
+    'must be an address such as https://host/path or git@host:path',
   ),
-  clone: lineOfText
-    .refine(
-      (text) => parseAddress(text) !== undefined,
-      'must be an address such as https://host/path or git@host:path',
-    )
-    .refine((text) => !holdsCredentials(text), 'must not hold credentials; set MODPRESS_TOKEN_<HOST> instead')
-    .optional()
-    .describe(
-      'The address that git clones, also shown in go-import and Origin. Default: the origin of "dir" as https, what a forge lists, else https:// and the root where that is not on the site itself.',
-    ),
-  web: lineOfText
-    .refine((text) => isWebAddress(text), 'must be an http or https address without credentials')
-    .optional()
-    .describe('Where people read the repository. Default: from "clone" for known forges.'),
-  dir: lineOfText
-    .optional()
-    .describe(
-      'Local clones, bare or not: a path or a glob, relative to this file. With it nothing is cloned.',
-    ),
-  subdir: z
-    .string()
-    .refine((text) => isCleanSubdir(text), 'must be a clean relative path such as "clients/go"')
-    .optional()
-    .describe("The directory that the root stands for: go-import's fourth field, known to Go since 1.25."),
-  directories: z.strictObject(directories).optional().describe('Which directories of modules are wanted.'),
-  versions: z
-    .string()
-    .refine(
+  z.refine((text) => !holdsCredentials(text), 'must not hold credentials; set MODPRESS_TOKEN_<HOST> instead'),
+)
+
+const webAddress = lineOfText.check(
+  z.refine((text) => isWebAddress(text), 'must be an http or https address without credentials'),
+)
+
+const cleanSubdir = z
+  .string()
+  .check(z.refine((text) => isCleanSubdir(text), 'must be a clean relative path such as "clients/go"'))
+
+const versionRange = z
+  .string()
+  .check(
+    z.refine(
       (text) => parseVersionRange(text) !== undefined,
       'must be a version range such as ">=v1.0.0 <v2.0.0 || v0.9.1"',
-    )
-    .optional()
-    .describe(
-      "Which versions are wanted, in Go's order: comparisons and exact versions, by spaces (and) and || (or).",
     ),
-  defaultBranch: refName.optional().describe('The default branch, where the clone does not say it.'),
+  )
+
+const repository = {
+  root: lineOfText.check(
+    z.describe(
+      'The import path of the repository\'s root: the prefix of its go-import tag. With a glob in "dir" it may hold {name} (the directory\'s name without .git) and {path} (its path below the glob\'s fixed part), and with "github", "gitlab" or "gitea" {name} and {path} (below the owner).',
+    ),
+  ),
+  clone: z
+    .optional(cloneAddress)
+    .check(
+      z.describe(
+        'The address that git clones, also shown in go-import and Origin. Default: the origin of "dir" as https, what a forge lists, else https:// and the root where that is not on the site itself.',
+      ),
+    ),
+  web: z
+    .optional(webAddress)
+    .check(z.describe('Where people read the repository. Default: from "clone" for known forges.')),
+  dir: z
+    .optional(lineOfText)
+    .check(
+      z.describe(
+        'Local clones, bare or not: a path or a glob, relative to this file. With it nothing is cloned.',
+      ),
+    ),
+  subdir: z
+    .optional(cleanSubdir)
+    .check(
+      z.describe("The directory that the root stands for: go-import's fourth field, known to Go since 1.25."),
+    ),
+  directories: z
+    .optional(z.strictObject(directories))
+    .check(z.describe('Which directories of modules are wanted.')),
+  versions: z
+    .optional(versionRange)
+    .check(
+      z.describe(
+        "Which versions are wanted, in Go's order: comparisons and exact versions, by spaces (and) and || (or).",
+      ),
+    ),
+  defaultBranch: z
+    .optional(refName)
+    .check(z.describe('The default branch, where the clone does not say it.')),
   branches: z
-    .array(refName)
-    .optional()
-    .describe(
-      'Branches that "go get M@branch" can name. A job that runs on tags alone would serve stale answers.',
+    .optional(z.array(refName))
+    .check(
+      z.describe(
+        'Branches that "go get M@branch" can name. A job that runs on tags alone would serve stale answers.',
+      ),
     ),
   commits: z
-    .array(z.union([refName, z.strictObject(commitsFrom)]))
-    .optional()
-    .describe('Revisions and pseudo-versions to publish too, or where go.sum files that name them lie.'),
+    .optional(z.array(z.union([refName, z.strictObject(commitsFrom)])))
+    .check(
+      z.describe('Revisions and pseudo-versions to publish too, or where go.sum files that name them lie.'),
+    ),
   source: z
-    .union([z.enum(['github', 'gitlab', 'gitea', 'bitbucket', 'cgit']), z.strictObject(sourceTemplate)])
-    .optional()
-    .describe(
-      'Templates of links to source files: the name of a forge, or the three templates of go-source.',
+    .optional(
+      z.union([z.enum(['github', 'gitlab', 'gitea', 'bitbucket', 'cgit']), z.strictObject(sourceTemplate)]),
+    )
+    .check(
+      z.describe(
+        'Templates of links to source files: the name of a forge, or the three templates of go-source.',
+      ),
     ),
   ...forgeSchemas,
-} satisfies Record<keyof RepositoryConfig, z.ZodType>
+} satisfies Record<keyof RepositoryConfig, z.ZodMiniType>
 
 const acceptance = {
-  module: lineOfText.describe(
-    "The module path; the root of the repository where the problem has no module; for one of the whole site, the site's host and path.",
+  module: lineOfText.check(
+    z.describe(
+      "The module path; the root of the repository where the problem has no module; for one of the whole site, the site's host and path.",
+    ),
   ),
-  version: lineOfText.optional().describe('The version or tag, where the problem has one.'),
-  code: lineOfText
-    .refine(isProblemCode, 'must be a code of docs/problems.md')
-    .describe('The code of the problem.'),
-  reason: lineOfText.describe('Why it is accepted, for those who read it later.'),
-} satisfies Record<keyof Acceptance, z.ZodType>
+  version: z.optional(lineOfText).check(z.describe('The version or tag, where the problem has one.')),
+  code: lineOfText.check(
+    z.refine(isProblemCode, 'must be a code of docs/problems.md'),
+    z.describe('The code of the problem.'),
+  ),
+  reason: lineOfText.check(z.describe('Why it is accepted, for those who read it later.')),
+} satisfies Record<keyof Acceptance, z.ZodMiniType>
+
+const siteUrl = z.pipe(
+  z.string(),
+  z.transform((text, context) => {
+    const parsed = parseSiteUrl(text)
+    if (parsed !== undefined) return parsed.url
+    const message = 'must be an http or https address without user, query and fragment'
+    context.issues.push({ code: 'custom', message, input: text })
+    return z.NEVER
+  }),
+)
+
+const ownPrefix = lineOfText.check(
+  z.refine(
+    (text) => checkRoot(text) === undefined || /^[a-z\d-]+(\.[a-z\d-]+)+$/.test(text),
+    'must be an import path such as github.com/acme',
+  ),
+)
+
+const goVersion = z
+  .string('must be a text: put the version in quotes')
+  .check(z.regex(/^1\.(0|[1-9]\d*)(\.\d+)?$/, 'must be a Go version such as "1.26"'))
+
+const mebibytes = z.int('must be a whole number of MiB').check(z.minimum(16, 'must be 16 or more, in MiB'))
 
 const config = {
   url: z
-    .string()
-    .transform((text, context) => {
-      const parsed = parseSiteUrl(text)
-      if (parsed !== undefined) return parsed.url
-      context.addIssue('must be an http or https address without user, query and fragment')
-      return z.NEVER
-    })
-    .optional()
-    .describe(
-      'Where the site is served: its GOPROXY and the prefix of its own modules. It may have a path. --url wins, then this key, then MODPRESS_URL and CI_PAGES_URL.',
+    .optional(siteUrl)
+    .check(
+      z.describe(
+        'Where the site is served: its GOPROXY and the prefix of its own modules. It may have a path. --url wins, then this key, then MODPRESS_URL and CI_PAGES_URL.',
+      ),
     ),
-  output: lineOfText.default('site').describe('The site directory, relative to this file.'),
+  output: z._default(lineOfText, 'site').check(z.describe('The site directory, relative to this file.')),
   access: z
-    .enum(['private', 'public'])
-    .default('private')
-    .describe('Who may read the site. Hosts that anyone can read refuse private ones.'),
-  host: z.enum(hostNames).default('generic').describe('The static host, for the files that it needs.'),
+    ._default(z.enum(['private', 'public']), 'private')
+    .check(z.describe('Who may read the site. Hosts that anyone can read refuse private ones.')),
+  host: z
+    ._default(z.enum(hostNames), 'generic')
+    .check(z.describe('The static host, for the files that it needs.')),
   gatekeeper: z
-    .boolean()
-    .default(false)
-    .describe(
-      'Whether the host answers for unknown modules below the own prefixes itself, so that their names never reach the next proxy of a chain. For nginx, caddy, apache and cloudfront.',
+    ._default(z.boolean(), false)
+    .check(
+      z.describe(
+        'Whether the host answers for unknown modules below the own prefixes itself, so that their names never reach the next proxy of a chain. For nginx, caddy, apache and cloudfront.',
+      ),
     ),
   prefixes: z
-    .array(
-      lineOfText.refine(
-        (text) => checkRoot(text) === undefined || /^[a-z\d-]+(\.[a-z\d-]+)+$/.test(text),
-        'must be an import path such as github.com/acme',
+    ._default(z.array(ownPrefix), [])
+    .check(
+      z.describe(
+        "The import paths below which all modules are this registry's own, for consumers' GONOSUMDB and the gatekeeper. Default: the site's address, and what the roots of the repositories lie below.",
       ),
-    )
-    .default([])
-    .describe(
-      "The import paths below which all modules are this registry's own, for consumers' GONOSUMDB and the gatekeeper. Default: the site's address, and what the roots of the repositories lie below.",
     ),
   git: z
-    .enum(['auto', 'native', 'isomorphic'])
-    .default('auto')
-    .describe('What reads repositories: the git command, or a reader without it. "auto" prefers git.'),
+    ._default(z.enum(['auto', 'native', 'isomorphic']), 'auto')
+    .check(
+      z.describe('What reads repositories: the git command, or a reader without it. "auto" prefers git.'),
+    ),
   origin: z
-    .boolean()
-    .default(true)
-    .describe('Whether .info tells the origin of a version. It shows clone addresses.'),
-  cache: lineOfText
-    .optional()
-    .describe('Where clones of addresses are kept. Default: modpress in $XDG_CACHE_HOME or ~/.cache.'),
+    ._default(z.boolean(), true)
+    .check(z.describe('Whether .info tells the origin of a version. It shows clone addresses.')),
+  cache: z
+    .optional(lineOfText)
+    .check(
+      z.describe('Where clones of addresses are kept. Default: modpress in $XDG_CACHE_HOME or ~/.cache.'),
+    ),
   maxGo: z
-    .string('must be a text: put the version in quotes')
-    .regex(/^1\.(0|[1-9]\d*)(\.\d+)?$/, 'must be a Go version such as "1.26"')
-    .default('1.26')
-    .describe(
-      'The newest go directive whose zip rules are known. Default: what this release was tested with.',
+    ._default(goVersion, '1.26')
+    .check(
+      z.describe(
+        'The newest go directive whose zip rules are known. Default: what this release was tested with.',
+      ),
     ),
   memory: z
-    .int('must be a whole number of MiB')
-    .min(16, 'must be 16 or more, in MiB')
-    .default(128)
-    .describe(
-      'How much memory a build may hold contents in, in MiB; it takes some more for itself. What is too much lies in the temporary directory.',
+    ._default(mebibytes, 128)
+    .check(
+      z.describe(
+        'How much memory a build may hold contents in, in MiB; it takes some more for itself. What is too much lies in the temporary directory.',
+      ),
     ),
   repositories: z
-    .array(z.strictObject(repository).superRefine(checkRepository))
-    .min(1, 'must name a repository; leave the key out for the one that holds this file')
-    .optional()
-    .describe('The repositories. Default: the one that holds this file.'),
+    .optional(
+      z
+        .array(z.strictObject(repository).check(z.superRefine(checkRepository)))
+        .check(z.minLength(1, 'must name a repository; leave the key out for the one that holds this file')),
+    )
+    .check(z.describe('The repositories. Default: the one that holds this file.')),
   accept: z
-    .array(z.strictObject(acceptance))
-    .default([])
-    .describe('Problems that are accepted, each of which becomes a note.'),
-} satisfies Record<keyof Config, z.ZodType>
+    ._default(z.array(z.strictObject(acceptance)), [])
+    .check(z.describe('Problems that are accepted, each of which becomes a note.')),
+} satisfies Record<keyof Config, z.ZodMiniType>
 
-const schema: z.ZodType<ParsedConfig, Config> = z.strictObject(config).superRefine((value, context) => {
-  for (const { key, reason } of checkHosting(value))
-    context.addIssue({ code: 'custom', path: [key], message: reason })
-})
+const schema: z.ZodMiniType<ParsedConfig, Config> = z.strictObject(config).check(
+  z.superRefine((value, context) => {
+    for (const { key, reason } of checkHosting(value))
+      context.addIssue({ code: 'custom', path: [key], message: reason })
+  }),
+)
 
 /**
  * Returns the configuration it is given. For editors, which then know its keys.
@@ -331,7 +388,7 @@ export function configJsonSchema(): Record<string, unknown> {
 
 /** Returns the checked configuration, or the problem that names each bad key. `source` is how messages call it. */
 export function parseConfig(data: unknown, source = 'configuration'): ParsedConfig | Problem {
-  const result = schema.safeParse(data ?? {}, { jitless: true })
+  const result = schema.safeParse(data ?? {}, { jitless: true, reportInput: true })
   if (result.success) return result.data
   const faults = result.error.issues.flatMap((issue) => describeIssue(issue, []))
   return problem('config-invalid', {}, `The ${source} is not valid: ${faults.join('; ')}.`)
@@ -365,7 +422,7 @@ export function findGlob(path: string): number {
 
 function checkRepository(
   value: Pick<RepositoryConfig, 'root' | 'dir' | 'clone' | keyof ForgeConfig>,
-  context: z.RefinementCtx,
+  context: z.core.$RefinementCtx,
 ): void {
   const fault = faultOfRepository(value)
   if (fault !== undefined) context.addIssue({ code: 'custom', path: [fault[0]], message: fault[1] })
@@ -437,9 +494,7 @@ function describeFault(issue: z.core.$ZodIssue): string {
   if (issue.code === 'invalid_value') return `must be one of ${issue.values.map(String).join(', ')}`
   if (!issue.message.startsWith('Invalid input')) return issue.message
   if (issue.code !== 'invalid_type') return issue.message
-  return issue.message.endsWith('received undefined')
-    ? 'is missing'
-    : `must be ${nouns[issue.expected] ?? issue.expected}`
+  return issue.input === undefined ? 'is missing' : `must be ${nouns[issue.expected] ?? issue.expected}`
 }
 
 const nouns: Readonly<Record<string, string>> = {
