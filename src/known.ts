@@ -43,7 +43,7 @@ export async function readFacts(
   const { changes, location } = opened
   const { shard } = survey
   const { root, branches } = survey.repository
-  // Meanwhile git can walk the histories, where nothing else will be asked about them: a job with one new tag waits for that.
+  // Meanwhile git can walk the histories of the heads: a job with one new tag would wait for nothing else at the end.
   const isWalked = changes.open.some(({ name }) => isBaseTag(name) || name.startsWith(headPrefix))
   if (!location.isShallow && isWalked) repository.expectAncestors?.(opened.heads.map(({ oid }) => oid))
   const facts: RefFacts[] = []

@@ -274,7 +274,7 @@ class Batch {
     } else if (this.#mode === 'contents') {
       this.#header = header
     } else {
-      this.#next()?.settle({ ...header, content: nothing })
+      this.#next()?.settle({ ...header, content: noContent })
     }
   }
 
@@ -299,7 +299,7 @@ class Batch {
   }
 }
 
-const nothing = new Uint8Array()
+const noContent = new Uint8Array()
 
 /** Takes "<id> <type> <size>" apart. Returns undefined for any other line. */
 function parseHeader(line: string): ObjectStat | undefined {
