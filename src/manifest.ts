@@ -115,20 +115,37 @@ export function emptyShard(root: ModulePath): Shard {
 /** Returns the bytes of a shard: the same for the same content. */
 export function formatShard(shard: Shard): string {
   const { root, clone, settings, state, defaultHead } = shard
-  const lines: object[] = [{ format: manifestFormat, root, clone, settings, state, defaultHead }]
-  for (const { facts, seen, gone } of [...shard.refs.values()].sort(by(({ facts }) => facts.ref))) {
-    lines.push({ ...facts, seen, gone })
+  const lines = [formatLine({ format: manifestFormat, root, clone, settings, state, defaultHead })]
+  for (const ref of [...shard.refs.values()].sort(by(({ facts }) => facts.ref))) {
+    lines.push(formatOnce(ref, ({ facts, seen, gone }) => ({ ...facts, seen, gone })))
   }
-  lines.push(...[...shard.versions.values()].sort(byVersion))
+  for (const version of [...shard.versions.values()].sort(byVersion)) {
+    lines.push(formatOnce(version, (each) => each))
+  }
   for (const each of [...shard.withdrawn.values()].sort(byVersion))
-    lines.push({ withdrawn: each.path, ...each, path: undefined })
+    lines.push(formatLine({ withdrawn: each.path, ...each, path: undefined }))
   const refusals = [...shard.refusals].sort(by((each) => versionKey(each.path, each.version)))
   for (const each of refusals)
-    lines.push({ refused: each.path, ...each, path: undefined, problem: pack(each.problem) })
-  const problems = shard.problems.map((each) => ({ stage: each.stage, problem: pack(each.problem) }))
-  lines.push(...problems)
-  return lines.map((line) => `${JSON.stringify(line)}\n`).join('')
+    lines.push(formatLine({ refused: each.path, ...each, path: undefined, problem: pack(each.problem) }))
+  for (const each of shard.problems)
+    lines.push(formatLine({ stage: each.stage, problem: pack(each.problem) }))
+  return lines.join('')
 }
+
+function formatLine(line: object): string {
+  return `${JSON.stringify(line)}\n`
+}
+
+/** A run writes the same thousands of refs and versions up to three times: compared, unsettled and settled. */
+function formatOnce<T extends object>(item: T, describe: (item: T) => object): string {
+  const known = formatted.get(item)
+  if (known !== undefined) return known
+  const line = formatLine(describe(item))
+  formatted.set(item, line)
+  return line
+}
+
+const formatted = new WeakMap<object, string>()
 
 function by<T>(key: (item: T) => string): (a: T, b: T) => number {
   return (a, b) => {
