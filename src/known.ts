@@ -45,7 +45,8 @@ export async function readFacts(
   const { root, branches } = survey.repository
   // Meanwhile git can walk the histories of the heads: a job with one new tag would wait for nothing else at the end.
   const isWalked = changes.open.some(({ name }) => isBaseTag(name) || name.startsWith(headPrefix))
-  if (!location.isShallow && isWalked) repository.expectAncestors?.(opened.heads.map(({ oid }) => oid))
+  if (!location.isShallow && isWalked)
+    repository.expectAncestors?.([...new Set(opened.heads.map(({ oid }) => oid))])
   const facts: RefFacts[] = []
   do {
     const progress = { repository: root, done: facts.length, total: changes.open.length }

@@ -31,9 +31,7 @@ export function answerQueries(
     if (version !== undefined) answers.set(name, version)
   }
   const { branches } = scope.repository
-  const tags = ['', ...(at.codeDir === '' ? [] : [at.codeDir])].flatMap(
-    (dir) => scope.tags.byDir.get(dir) ?? [],
-  )
+  const tags = [...new Set(['', at.codeDir])].flatMap((dir) => scope.tags.byDir.get(dir) ?? [])
   const answerTags = (effort: 'known' | 'any') => {
     // Where nothing is published of a commit, no version that is known can be found for it.
     const commits =

@@ -306,10 +306,9 @@ function parseHeader(line: string): ObjectStat | undefined {
   const typeAt = line.indexOf(' ') + 1
   const sizeAt = line.indexOf(' ', typeAt) + 1
   const type = line.slice(typeAt, sizeAt - 1)
-  const size = Number(line.slice(sizeAt))
-  return typeAt > 0 && sizeAt > 0 && isObjectType(type) && Number.isSafeInteger(size)
-    ? { type, size }
-    : undefined
+  const size = line.slice(sizeAt)
+  const isHeader = typeAt > 0 && sizeAt > 0 && isObjectType(type) && /^\d+$/.test(size)
+  return isHeader ? { type, size: Number(size) } : undefined
 }
 
 /** Runs git to its end. Yields what it prints; afterwards throws `onFailure`'s error if it failed. */

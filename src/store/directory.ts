@@ -1,8 +1,8 @@
 /**
  * A store in a directory. A file appears whole or not at all: it is written
- * below "-/tmp", flushed to the disk, and then linked to its name, which fails
- * where there is a file, or renamed to it. "-/tmp" is on the same file system
- * and the one place where a killed run can leave anything.
+ * below "-/tmp", flushed to the disk if there is one, and then linked to its
+ * name, which fails where there is a file, or renamed to it. "-/tmp" is on the
+ * same file system and the one place where a killed run can leave anything.
  *
  * Between two processes the lock of the site decides (lock.ts); within one, a
  * turn for each path does. Modes are set whatever the umask, because the host
