@@ -18,7 +18,7 @@ import { join } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import { startImportServer } from '../../test/support/goimport.ts'
 import { cloneOf } from '../../test/support/gorun.ts'
-import { bundleCommand } from '../build.ts'
+import { addCode, bundleCommand } from '../build.ts'
 import { type Command, type RunOptions, runWell } from './measure.ts'
 
 const top = fileURLToPath(new URL('../../', import.meta.url))
@@ -75,6 +75,7 @@ export function compileModpress(place: Place): string {
   bundleCommand(join(dir, 'dist/bin'))
   copyFileSync(join(top, 'package.json'), join(dir, 'package.json'))
   for (const name of ['node_modules', 'public']) symlinkSync(join(top, name), join(dir, name), 'junction')
+  addCode(join(dir, 'dist/bin'))
   return join(dir, 'dist/bin/modpress.js')
 }
 

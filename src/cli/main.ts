@@ -43,11 +43,16 @@ process.stderr.on('error', onStreamError)
 
 const program = createProgram()
 const args = process.argv.slice(2)
-try {
-  await program.parseAsync(args, { from: 'user' })
-} catch (error) {
-  const isParsing = error instanceof commander.CommanderError
-  if (!isParsing) await (await openReportByArgs()).fail(bug(error), 2)
-  else if (error.exitCode !== 0) await failUsage(error)
-  if (!isParsing || error.exitCode !== 0) process.exitCode = 2
+
+async function main(): Promise<void> {
+  try {
+    await program.parseAsync(args, { from: 'user' })
+  } catch (error) {
+    const isParsing = error instanceof commander.CommanderError
+    if (!isParsing) await (await openReportByArgs()).fail(bug(error), 2)
+    else if (error.exitCode !== 0) await failUsage(error)
+    if (!isParsing || error.exitCode !== 0) process.exitCode = 2
+  }
 }
+
+void main()

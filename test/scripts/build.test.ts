@@ -4,11 +4,12 @@
  */
 
 import { execFileSync } from 'node:child_process'
-import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { cpSync, existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { builtinModules } from 'node:module'
 import { basename, dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { beforeAll, describe, expect, test } from 'vitest'
+import { addCode } from '../../scripts/build.ts'
 import { cliFile, makeModule, runCli } from '../support/cli.ts'
 import { makeDirectory } from '../support/repo.ts'
 
@@ -22,9 +23,9 @@ describe('the bundle', () => {
     const files = readdirSync(bundle).filter((name) => name.endsWith('.js'))
     const strangers = files.flatMap((name) => {
       const text = readFileSync(join(bundle, name), 'utf8')
-      const imports = [
-        ...text.matchAll(/(?:^|;)(?:import|export)\b[^;"'`]*"([^"]+)"|\b(?:import|require)\("([^"]+)"\)/gm),
-      ].map(([, by, called]) => by ?? called ?? '')
+      const imports = [...text.matchAll(/\brequire\("([^"]+)"\)(?:\("([^"]+)"\))?/g)].map(
+        ([, called = '', imported]) => imported ?? called,
+      )
       return imports.filter((each) => !files.includes(each.replace(/^\.\//, '')) && !isBuiltin(each))
     })
     expect([...new Set(strangers)].sort()).toEqual(['isomorphic-git', 'isomorphic-git/http/node', 'jiti'])
@@ -59,6 +60,47 @@ describe('the bundle', () => {
   })
 })
 
+test('this Node takes the code that comes with the bundle', async () => {
+  const dir = makeDirectory()
+  cpSync(join(bundle, '../..'), dir, { recursive: true, verbatimSymlinks: true })
+  const own = join(dir, 'dist/bin')
+  addCode(own)
+  const log = join(makeDirectory(), 'log')
+  const watch = join(makeDirectory(), 'watch.cjs')
+  writeFileSync(
+    watch,
+    `const { appendFileSync } = require('node:fs')
+const vm = require('node:vm')
+vm.Script = class extends vm.Script {
+  constructor(text, options) {
+    super(text, options)
+    appendFileSync(${JSON.stringify(log)}, options.filename + ' ' + this.cachedDataRejected + '\\n')
+  }
+}
+`,
+  )
+  const { dir: module } = makeModule('example.com/r', 'v1.0.0')
+  const run = (args: readonly string[]) =>
+    execFileSync(process.execPath, ['--require', watch, join(own, 'modpress.js'), ...args], { cwd: module })
+  const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'))
+  expect(run(['--version']).toString()).toBe(`${version}\n`)
+  writeFileSync(join(module, 'modpress.config.mjs'), 'export default { url: "https://go.example.com" }\n')
+  run(['build', '--jobs', '2'])
+  expect(existsSync(join(module, 'site/example.com/r/@v/v1.0.0.zip'))).toBe(true)
+  const lines = readFileSync(log, 'utf8').split('\n')
+  const taken = lines
+    .filter((line) => line.endsWith(' false'))
+    .map((line) => basename(line.split(' ')[0] ?? ''))
+  expect(taken).toContain('command.js')
+  // What is put together for such a run is a dozen pieces and more.
+  expect(new Set(taken).size).toBeGreaterThan(12)
+  expect(lines.filter((line) => line.endsWith(' true'))).toEqual([])
+  expect(
+    readdirSync(own).filter((name) => name.startsWith('thread.') && name.endsWith('.code')),
+  ).toHaveLength(1)
+  expect(readdirSync(own).filter((name) => /\.\d+$/.test(name))).toEqual([])
+})
+
 function isBuiltin(name: string): boolean {
   return builtinModules.includes(name.replace(/^node:/, ''))
 }
@@ -73,7 +115,6 @@ describe('a run loads', () => {
         'cli/commands.ts',
         'cli/main.ts',
         'cli/run.ts',
-        'cli/start.ts',
         'cli/values.ts',
         'config/package.ts',
         'model.ts',
@@ -128,7 +169,8 @@ const writers = [
 /** Runs the command, and returns what it has loaded of packages and of our own sources. */
 function loaded(args: readonly string[], cwd = makeDirectory()): Loaded {
   const coverage = makeDirectory()
-  const env = { ...process.env, NODE_V8_COVERAGE: coverage }
+  // Node names the files that it loads itself.
+  const env = { ...process.env, NODE_V8_COVERAGE: coverage, MODPRESS_DEBUG: '1' }
   execFileSync(process.execPath, [cliFile(), ...args], { cwd, env, stdio: 'ignore' })
   const urls = readdirSync(coverage).flatMap((name) => {
     const { result } = JSON.parse(readFileSync(join(coverage, name), 'utf8'))
@@ -137,7 +179,8 @@ function loaded(args: readonly string[], cwd = makeDirectory()): Loaded {
   const files = urls.filter((url) => url.startsWith('file:')).map((url) => fileURLToPath(url))
   const all = files.flatMap((file) => {
     const map = join(bundle, `${basename(file)}.map`)
-    return JSON.parse(readFileSync(map, 'utf8')).sources as readonly string[]
+    // What starts a program was not put together from others.
+    return existsSync(map) ? (JSON.parse(readFileSync(map, 'utf8')).sources as readonly string[]) : []
   })
   const find = (pattern: RegExp) =>
     [...new Set(all.flatMap((source) => pattern.exec(source)?.[1] ?? []))].sort()
