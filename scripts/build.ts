@@ -125,15 +125,17 @@ function writeScript(file: string, text: string, names: readonly string[]): void
   writeFileSync(file, `${code}//# sourceMappingURL=${basename(file)}.map\n`)
 }
 
-/** Has pieces of the bundle loaded by require(), and all else by import() in a file whose code is not kept: Node 20 knows
- * nothing of import() in kept code. */
+/**
+ * Has pieces of the bundle and modules of Node loaded by require(), and all else by import() in a file whose code is not
+ * kept: Node 20 knows nothing of import() in kept code.
+ */
 function replaceImports(text: string, names: readonly string[]): string {
   let result = ''
   let end = 0
   for (const { n: name = '', d: start, ss, se, s: from, e: to } of parse(text)[0]) {
     // It finds import.meta and what is imported at the start, too.
     if (start < 0) continue
-    const isOwn = name.startsWith('./') && names.includes(name.slice(2))
+    const isOwn = name.startsWith('node:') || (name.startsWith('./') && names.includes(name.slice(2)))
     const wanted = text.slice(from, to)
     result += text.slice(end, ss)
     result += isOwn ? `Promise.resolve().then(()=>require(${wanted}))` : `require("./import.js")(${wanted})`
