@@ -23,13 +23,20 @@ import { ObjectError } from './git/object.ts'
 import type { GitRepository } from './git/repository.ts'
 import type { Oid } from './model.ts'
 
-/** What becomes of a batch: for each id, in their order, the blob or why it cannot be read. */
-export type Batch = readonly (Blob | ObjectError)[]
+/** What becomes of a batch: for each id, in their order, the blob, the size of a larger one, or why it cannot be read. */
+export type Batch = readonly (Blob | LargeBlob | ObjectError)[]
+
+/** A blob that is too large to be read at once. */
+export interface LargeBlob {
+  /** In bytes. */
+  readonly size: number
+  readonly data?: undefined
+}
 
 /** Who reads blobs: this thread, and others where there are any. */
 export interface BlobReader {
-  /** Reads by this thread. */
-  read(oids: readonly Oid[]): Promise<Batch>
+  /** Reads by this thread what has at most so many bytes. */
+  read(oids: readonly Oid[], largeBytes: number): Promise<Batch>
   /** @default nobody */
   readonly others?: OtherReaders
 }
@@ -40,8 +47,8 @@ export interface OtherReaders {
   readonly count: number
   /** How much the one with the least to do still has to do, in bytes of content to be deflated. */
   readonly leastLoad: number
-  /** Lets that one read blobs of so many bytes. */
-  read(oids: readonly Oid[], bytes: number): Promise<Batch>
+  /** Lets that one read what has at most `largeBytes`; all of them together have some `bytes`. */
+  read(oids: readonly Oid[], largeBytes: number, bytes: number): Promise<Batch>
 }
 
 export interface BlobsOptions {
@@ -70,6 +77,8 @@ class OwnSlot implements Slot {
   size: number | undefined
   readonly isConverted: boolean
   isMeasured = false
+  /** Settles when it is measured, by what is read of it. */
+  sizing: Promise<void> | undefined
   /** A content that stands in the place of the blob's own. */
   readonly content: Uint8Array | undefined
   blob: Blob | Promise<Blob> | undefined
@@ -88,7 +97,9 @@ class OwnSlot implements Slot {
 
 interface Waiting {
   readonly slot: OwnSlot
-  readonly resolve: (blob: Blob) => void
+  /** What it takes of the budget. */
+  readonly bytes: number
+  readonly resolve: (blob: Blob | LargeBlob) => void
   readonly reject: (error: unknown) => void
 }
 
@@ -98,6 +109,9 @@ export const recentVersions = 32
 /** Batches are this large: the way to another thread is then nothing beside the work, and all soon have some. */
 const batchBlobs = 64
 const batchBytes = 256 * 2 ** 10
+
+/** So much a file of source code has, more or less. */
+const firstGuessBytes = 8 * 2 ** 10
 
 /**
  * Others are given work ahead, for as long as this thread may be busy with something else: half of what waits, but
@@ -115,6 +129,9 @@ export class Blobs {
   readonly #keepBytes: number
   #queue: Waiting[] = []
   #queuedBytes = 0
+  /** Of all that was read so far. */
+  #readBytes = 0
+  #readBlobs = 0
   /** How many batches this thread reads, and what those of all may hold in memory. */
   #running = 0
   #usedBytes = 0
@@ -140,8 +157,8 @@ export class Blobs {
     this.#lastDrop = this.#clock
     const oldest = this.#clock - recentVersions
     for (const [key, slot] of this.#slots) {
-      const { blob, lastUse } = slot
-      if (lastUse >= oldest || blob instanceof Promise) continue
+      const { blob, lastUse, sizing } = slot
+      if (lastUse >= oldest || blob instanceof Promise || sizing !== undefined) continue
       if (blob?.data instanceof Uint8Array) this.#keptBytes -= blob.data.length
       slot.blob = undefined
       // Lists of files may hold the slot for longer than its bytes are worth keeping.
@@ -164,6 +181,22 @@ export class Blobs {
     slot.lastUse = this.#clock
     this.#slots.set(key, slot)
     return slot
+  }
+
+  /** Finds out the sizes of blobs by reading what is not large: of most modules all is needed, and git asked once. */
+  async begin(slots: readonly Slot[]): Promise<void> {
+    if (this.#repository.readUpTo === undefined) return this.measure(slots)
+    const pending: Promise<void>[] = []
+    for (const slot of slots as readonly OwnSlot[]) {
+      slot.lastUse = this.#clock
+      if (slot.isMeasured) continue
+      slot.sizing ??= this.#begin(slot)
+      pending.push(slot.sizing)
+    }
+    if (pending.length === 0) return
+    this.#pump()
+    const results = await Promise.allSettled(pending)
+    for (const result of results) if (result.status === 'rejected') throw result.reason
   }
 
   /** Finds out the sizes of blobs, without reading them. */
@@ -208,11 +241,22 @@ export class Blobs {
     if (this.#spool !== undefined) await rm(await this.#spool, { recursive: true, force: true })
   }
 
+  /** Never fails: what cannot be read has no size, and whoever loads it is told why. */
+  async #begin(slot: OwnSlot): Promise<void> {
+    const found = await this.#enqueue(slot).catch((error) => {
+      if (error instanceof ObjectError) return undefined
+      throw error
+    })
+    slot.sizing = undefined
+    slot.size = found?.size
+    slot.isMeasured = true
+    if (found?.data !== undefined) slot.blob = found
+  }
+
   #read(slot: OwnSlot): Promise<Blob> {
-    if (!this.#slots.has(slot.key)) this.#slots.set(slot.key, slot)
-    const blob = new Promise<Blob>((resolve, reject) => {
-      this.#queue.push({ slot, resolve, reject })
-      this.#queuedBytes += this.#costOf(slot)
+    const blob = this.#enqueue(slot).then((found) => {
+      if (found.data !== undefined) return found
+      throw new Error(`${slot.oid} is larger than it was.`)
     })
     blob.then(
       (value) => {
@@ -223,13 +267,22 @@ export class Blobs {
     return blob
   }
 
+  #enqueue(slot: OwnSlot): Promise<Blob | LargeBlob> {
+    if (!this.#slots.has(slot.key)) this.#slots.set(slot.key, slot)
+    const bytes = Math.min(slot.isMeasured ? (slot.size ?? 0) : this.#usualBytes, this.#largeBytes)
+    this.#queuedBytes += bytes
+    return new Promise((resolve, reject) => {
+      this.#queue.push({ slot, bytes, resolve, reject })
+    })
+  }
+
   /** Hands out the queue in batches, as far as there is someone to read them and the budget goes. */
   #pump(): void {
     while (this.#queue.length > 0) {
       const reader = this.#whoReads()
       const batch = reader === undefined ? [] : this.#takeBatch()
       if (reader === undefined || batch.length === 0) return
-      const bytes = batch.reduce((sum, { slot }) => sum + this.#costOf(slot), 0)
+      const bytes = batch.reduce((sum, each) => sum + each.bytes, 0)
       const isHere = reader === 'here'
       if (isHere) this.#running++
       this.#usedBytes += bytes
@@ -258,8 +311,7 @@ export class Blobs {
   /** Takes as many as are a batch and the budget allows. One may always go. */
   #takeBatch(): Waiting[] {
     let [bytes, count] = [0, 0]
-    for (const { slot } of this.#queue) {
-      const cost = this.#costOf(slot)
+    for (const { slot, bytes: cost } of this.#queue) {
       if (this.#usedBytes + bytes + cost > this.#budgetBytes && this.#usedBytes + count > 0) break
       const isAlone = slot.content !== undefined || this.#isLarge(slot)
       if (count > 0 && (isAlone || count === batchBlobs || bytes + cost > batchBytes)) break
@@ -271,8 +323,9 @@ export class Blobs {
     return this.#queue.splice(0, count)
   }
 
-  #costOf({ size = 0 }: OwnSlot): number {
-    return Math.min(size, this.#largeBytes)
+  /** What a blob has of which nothing is known yet: as much as those before it. */
+  get #usualBytes(): number {
+    return Math.ceil((this.#readBytes + 8 * firstGuessBytes) / (this.#readBlobs + 8))
   }
 
   #isLarge({ size = 0 }: OwnSlot): boolean {
@@ -289,11 +342,18 @@ export class Blobs {
       first.resolve(await this.#readLarge(slot.oid))
     } else {
       const oids = batch.map(({ slot: { oid } }) => oid)
-      const results = await (reader === 'here' ? this.#reader.read(oids) : reader.read(oids, bytes))
+      const large = this.#largeBytes
+      const results = await (reader === 'here'
+        ? this.#reader.read(oids, large)
+        : reader.read(oids, large, bytes))
       for (const [index, { resolve, reject }] of batch.entries()) {
         const result = results[index] ?? new Error('A blob of a batch was not read.')
         if (result instanceof Error) reject(result)
-        else resolve(await this.#keep(result))
+        else {
+          this.#readBlobs++
+          this.#readBytes += Math.min(result.size, large)
+          resolve(result.data === undefined ? result : await this.#keep(result))
+        }
       }
     }
   }
@@ -346,15 +406,22 @@ export class Blobs {
 const lanesAlone = 2
 
 /** Reads by this thread. */
-export function readerHere(repository: Pick<GitRepository, 'read'>): BlobReader {
-  return { read: (oids) => Promise.all(oids.map((oid) => readBlob(repository, oid))) }
+export function readerHere(repository: SomeReader): BlobReader {
+  return { read: (oids, large) => Promise.all(oids.map((oid) => readBlob(repository, oid, large))) }
 }
 
-async function readBlob(repository: Pick<GitRepository, 'read'>, oid: Oid): Promise<Blob | ObjectError> {
+type SomeReader = Pick<GitRepository, 'read' | 'readUpTo'>
+
+async function readBlob(
+  repository: SomeReader,
+  oid: Oid,
+  largeBytes: number,
+): Promise<Blob | LargeBlob | ObjectError> {
   try {
-    const { type, content } = await repository.read(oid)
-    if (type === 'blob') return compress(content)
-    return new ObjectError(oid, 'corrupt', `${oid} should be a file, and is a ${type}.`)
+    const found = await (repository.readUpTo?.(oid, largeBytes) ?? repository.read(oid))
+    if (found.type !== 'blob')
+      return new ObjectError(oid, 'corrupt', `${oid} should be a file, and is a ${found.type}.`)
+    return 'content' in found ? compress(found.content) : { size: found.size }
   } catch (error) {
     if (error instanceof ObjectError) return error
     throw error

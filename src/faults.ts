@@ -10,7 +10,7 @@
 
 import type { Settings } from './config/schema.ts'
 import { ObjectError, RepositoryError, unreadableObject } from './git/object.ts'
-import { type GitRepository, withRepository } from './git/repository.ts'
+import { type GitRepository, readUpTo, withRepository } from './git/repository.ts'
 import type { OpenedSurvey } from './survey.ts'
 
 /** What something was refused for, as it is recorded. */
@@ -56,10 +56,8 @@ async function isDamaged(
   repository: GitRepository,
   oid: Parameters<GitRepository['read']>[0],
 ): Promise<boolean> {
-  const [found] = await repository.stat([oid])
-  if (found !== undefined && found.size > limitBytes) return false
   try {
-    await repository.read(oid)
+    await readUpTo(repository, oid, limitBytes)
     return false
   } catch (error) {
     if (error instanceof ObjectError) return error.kind === 'corrupt'

@@ -42,7 +42,7 @@ async function perform(task: Task): Promise<void> {
       return
     }
     case 'read':
-      return read(task.id, task.repository, task.oids)
+      return read(task)
     case 'create': {
       const created = await create(task)
       const buffer = task.files[0]?.body.buffer as ArrayBuffer
@@ -68,14 +68,15 @@ async function perform(task: Task): Promise<void> {
   }
 }
 
-async function read(
-  id: number,
-  repository: number,
-  oids: Extract<Task, { kind: 'read' }>['oids'],
-): Promise<void> {
+async function read({
+  id,
+  repository,
+  oids,
+  largeBytes,
+}: Task & Extract<Task, { kind: 'read' }>): Promise<void> {
   const opened = repositories.get(repository)
   if (opened === undefined) throw new Error('The repository is not open.')
-  const batch = await opened.reader.read(oids)
+  const batch = await opened.reader.read(oids, largeBytes)
   const blobs = batch.map((each) => (each instanceof ObjectError ? describeError(each) : each))
   const buffers = batch.flatMap((each) =>
     'data' in each && each.data instanceof Uint8Array ? [each.data.buffer as ArrayBuffer] : [],

@@ -11,7 +11,7 @@
  */
 
 import { Worker } from 'node:worker_threads'
-import { type Batch, type BlobReader, type OtherReaders, readerHere } from './blobs.ts'
+import { type Batch, type BlobReader, type LargeBlob, type OtherReaders, readerHere } from './blobs.ts'
 import type { Blob } from './compress.ts'
 import { Room } from './each.ts'
 import { postponeOptimizing } from './engine.ts'
@@ -49,7 +49,12 @@ export interface Created {
 /** What a hand is told. */
 export type Task = { readonly id: number } & (
   | { readonly kind: 'open'; readonly repository: number; readonly source: ObjectSource }
-  | { readonly kind: 'read'; readonly repository: number; readonly oids: readonly Oid[] }
+  | {
+      readonly kind: 'read'
+      readonly repository: number
+      readonly oids: readonly Oid[]
+      readonly largeBytes: number
+    }
   | { readonly kind: 'close'; readonly repository: number }
   | { readonly kind: 'create'; readonly root: string; readonly files: readonly NewFile[] }
   | { readonly kind: 'put'; readonly root: string; readonly files: readonly TextFile[] }
@@ -70,7 +75,7 @@ type Failure =
 /** What a hand answers. The id 0 says that it is there. */
 export interface Answer {
   readonly id: number
-  readonly blobs?: readonly (Blob | Failure)[]
+  readonly blobs?: readonly (Blob | LargeBlob | Failure)[]
   readonly created?: Created
   /** The memory of the first file, which goes back. */
   readonly buffer?: ArrayBuffer
@@ -119,7 +124,7 @@ export class Hands {
   }
 
   /** Lets them read the blobs of a repository, besides this thread. */
-  open(repository: Pick<GitRepository, 'read' | 'source'>): ReadByHands {
+  open(repository: Pick<GitRepository, 'read' | 'readUpTo' | 'source'>): ReadByHands {
     const here = readerHere(repository)
     const { source } = repository
     if (source === undefined || this.#wanted === 0) return { reader: here, close: async () => {} }
@@ -138,22 +143,22 @@ export class Hands {
       get leastLoad() {
         return hands.#leastBusy()?.load ?? 0
       },
-      read: async (oids, bytes) => {
+      read: async (oids, largeBytes, bytes) => {
         count(oids.length)
         const hand = hands.#leastBusy()
-        if (hand === undefined) return here.read(oids)
+        if (hand === undefined) return here.read(oids, largeBytes)
         if (!opened.has(hand)) {
           opened.add(hand)
           hand.tell({ kind: 'open', repository: number, source })
         }
         const load = bytes + oids.length * blobLoad
-        const { blobs = [] } = await hand.ask({ kind: 'read', repository: number, oids }, load)
+        const { blobs = [] } = await hand.ask({ kind: 'read', repository: number, oids, largeBytes }, load)
         return blobs.map((each) => ('kind' in each ? errorOf(each) : each)) as Batch
       },
     }
-    const read: BlobReader['read'] = (oids) => {
+    const read: BlobReader['read'] = (oids, largeBytes) => {
       count(oids.length)
-      return here.read(oids)
+      return here.read(oids, largeBytes)
     }
     const reader: BlobReader = { read, others }
     const close = async () => {

@@ -67,7 +67,7 @@ export class Selector {
     this.#blobs = blobs
   }
 
-  /** Returns the files of a module's zip, or why there can be none. Nothing is read of them but their sizes. */
+  /** Returns the files of a module's zip, or why there can be none. Of those that it does not need nothing is read. */
   async select(request: SelectionRequest): Promise<Selection | SelectionFailure> {
     return (await this.#selectPlain(request)) ?? this.#selectByRules(request)
   }
@@ -77,7 +77,7 @@ export class Selector {
     if (converted.size > 0 || !isPlainModule(tree, license)) return undefined
     const own = this.#list(tree, '')
     const files = license === undefined ? own : insert(own, this.#describe(licenseName, license.oid))
-    await this.#blobs.measure(files.map(({ slot }) => slot))
+    await this.#blobs.begin(files.map(({ slot }) => slot))
     return isSmallEnough(files) ? { files } : undefined
   }
 

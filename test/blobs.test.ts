@@ -8,7 +8,7 @@ import { Blobs, type BlobsOptions } from '../src/blobs.ts'
 import type { Blob } from '../src/compress.ts'
 import { locateRepository } from '../src/git/location.ts'
 import { openNative } from '../src/git/native.ts'
-import type { GitRepository, OpenRepository } from '../src/git/repository.ts'
+import { type GitRepository, type OpenRepository, readUpTo } from '../src/git/repository.ts'
 import type { Oid } from '../src/model.ts'
 import { createRepository, type RawRepository } from './support/gitobjects.ts'
 import { makeDirectory } from './support/repo.ts'
@@ -38,10 +38,10 @@ function watch(): { repository: GitRepository; reads: Oid[]; most: { reads: numb
   }
   const repository: GitRepository = {
     ...git,
-    read: async (oid) => {
+    readUpTo: async (oid, limitBytes) => {
       begin('reads', oid)
       await wait(1)
-      return git.read(oid).finally(() => now.reads--)
+      return readUpTo(git, oid, limitBytes).finally(() => now.reads--)
     },
     stream: async function* (oid) {
       begin('streams', oid)
@@ -85,15 +85,18 @@ async function expectBlob(blob: Blob, content: Uint8Array): Promise<void> {
   expect(back.equals(content)).toBe(true)
 }
 
+/** How it is found out what size they have: without reading them, or by that. */
+type First = 'measure' | 'begin'
+
 /** Loads blobs by their ids, as packing does. */
-async function load(blobs: Blobs, oids: readonly Oid[]): Promise<readonly Blob[]> {
+async function load(blobs: Blobs, oids: readonly Oid[], first: First = 'measure'): Promise<readonly Blob[]> {
   const slots = oids.map((oid) => blobs.slot(oid))
-  await blobs.measure(slots)
+  await blobs[first](slots)
   return blobs.load(slots)
 }
 
-async function loadOne(blobs: Blobs, oid: Oid): Promise<Blob> {
-  const [blob] = await load(blobs, [oid])
+async function loadOne(blobs: Blobs, oid: Oid, first: First = 'measure'): Promise<Blob> {
+  const [blob] = await load(blobs, [oid], first)
   if (blob === undefined) throw new Error('There is no blob.')
   return blob
 }
@@ -106,7 +109,7 @@ function write(content: Uint8Array): Oid {
   return raw.blob(content) as Oid
 }
 
-describe('a blob', () => {
+describe.for(['measure', 'begin'] as const)('a blob, after %s', (first) => {
   test('is what it says, in memory or in a file, read or converted', async () => {
     const content = fc.oneof(
       fc.uint8Array({ maxLength: 300 }),
@@ -116,7 +119,7 @@ describe('a blob', () => {
       await fc.assert(
         fc.asyncProperty(content, async (bytes) => {
           const oid = write(bytes)
-          await expectBlob(await loadOne(blobs, oid), bytes)
+          await expectBlob(await loadOne(blobs, oid, first), bytes)
           const slot = blobs.converted(oid, `key ${Buffer.from(bytes).toString('hex')}`, bytes)
           for (const blob of await blobs.load([slot])) await expectBlob(blob, bytes)
         }),
@@ -131,18 +134,18 @@ describe('a blob', () => {
     ['what does', 'x'.repeat(100), 'deflate'],
   ] as const)('of %s', async ([, text, method]) => {
     await use({}, async (blobs) => {
-      expect((await loadOne(blobs, write(Buffer.from(text)))).method).toBe(method)
+      expect((await loadOne(blobs, write(Buffer.from(text)), first)).method).toBe(method)
     })
   })
 
   test('is read and deflated once, however often and in however many versions it is used', async () => {
     const [one, other] = [contentOf(1), contentOf(2)].map(write) as [Oid, Oid]
     await use({ keepBytes: 1 }, async (blobs, { reads }) => {
-      const all = await load(blobs, [one, other, one, one])
+      const all = await load(blobs, [one, other, one, one], first)
       expect(all[2]).toBe(all[0])
       for (let version = 0; version < 100; version++) {
         blobs.nextVersion()
-        expect(await loadOne(blobs, one)).toBe(all[0])
+        expect(await loadOne(blobs, one, first)).toBe(all[0])
       }
       expect(reads).toEqual([one, other])
     })
@@ -155,12 +158,12 @@ describe('a blob', () => {
       [2 ** 20, [used, unused]],
     ] as const) {
       await use({ keepBytes }, async (blobs, { reads }) => {
-        await load(blobs, [used, unused])
+        await load(blobs, [used, unused], first)
         for (let version = 0; version < 100; version++) {
           blobs.nextVersion()
-          await loadOne(blobs, used)
+          await loadOne(blobs, used, first)
         }
-        await loadOne(blobs, unused)
+        await loadOne(blobs, unused, first)
         expect(reads).toEqual(want)
       })
     }
@@ -171,8 +174,58 @@ describe('a blob', () => {
     await use({ largeBytes: 100 }, async (blobs) => {
       const missing = '1'.repeat(40) as Oid
       for (let time = 0; time < 2; time++)
-        await expect(loadOne(blobs, missing)).rejects.toMatchObject({ name: 'ObjectError' })
-      await expect(loadOne(blobs, tree)).rejects.toMatchObject({ code: 'object-corrupt' })
+        await expect(loadOne(blobs, missing, first)).rejects.toMatchObject({ name: 'ObjectError' })
+      await expect(loadOne(blobs, tree, first)).rejects.toMatchObject({ code: 'object-corrupt' })
+    })
+  })
+})
+
+describe('what is begun', () => {
+  test('is read once, by whichever versions and at what time', async () => {
+    const oids = Array.from({ length: 20 }, (_, index) => write(contentOf(600 + index)))
+    await use({}, async (blobs, { reads }) => {
+      const [some, all] = await Promise.all([
+        load(blobs, oids.slice(0, 12), 'begin'),
+        load(blobs, oids, 'begin'),
+      ])
+      expect(all.slice(0, 12)).toEqual(some)
+      expect(reads).toEqual(oids)
+    })
+  })
+
+  test('is not taken further where it is large: its size is all that is known then', async () => {
+    const [small, large] = [contentOf(700, 900), contentOf(701, 5_000_000)]
+    const oids = [small, large].map(write)
+    await use({ largeBytes: 1000 }, async (blobs, { most }) => {
+      const slots = oids.map((oid) => blobs.slot(oid))
+      await blobs.begin(slots)
+      expect(slots.map(({ size }) => size)).toEqual([900, 5_000_000])
+      expect(most.streams).toBe(0)
+      const [one, other] = await blobs.load(slots)
+      if (one === undefined || other === undefined) throw new Error('There is no blob.')
+      await expectBlob(one, small)
+      await expectBlob(other, large)
+      expect(most.streams).toBe(1)
+    })
+  })
+
+  test('has no size where it is missing, and costs the others nothing', async () => {
+    const good = write(contentOf(710))
+    await use({}, async (blobs) => {
+      const slots = [good, '6'.repeat(40) as Oid].map((oid) => blobs.slot(oid))
+      await blobs.begin(slots)
+      expect(slots.map(({ size }) => size)).toEqual([1000, undefined])
+      expect(await loadOne(blobs, good, 'begin')).toMatchObject({ size: 1000 })
+      await expect(blobs.load(slots)).rejects.toMatchObject({ code: 'object-missing' })
+    })
+  })
+
+  test('stays within the budget where much is large', async () => {
+    const oids = Array.from({ length: 40 }, (_, index) => write(contentOf(800 + index, 50_000)))
+    await use({ budgetBytes: 100_000 }, async (blobs, { most }) => {
+      await load(blobs, oids, 'begin')
+      // The first few are taken for as small as most files of source code are.
+      expect(most.reads).toBeLessThan(13)
     })
   })
 })

@@ -50,10 +50,12 @@ describe('hands', () => {
       const { reader, close } = hands.open(repository)
       // The first of them is there; the other may take longer on a busy machine.
       await expect.poll(() => reader.others?.count, { timeout: 10_000 }).toBe(2)
-      const here = await readerHere(repository).read(all)
+      const here = await readerHere(repository).read(all, 400)
       const { others } = reader
       if (others === undefined) throw new Error('There are no others.')
-      const reads = Array.from({ length: 8 }, (_, at) => (at < 6 ? others.read(all, 1000) : reader.read(all)))
+      const reads = Array.from({ length: 8 }, (_, at) =>
+        at < 6 ? others.read(all, 400, 1000) : reader.read(all, 400),
+      )
       expect(others.leastLoad).toBeGreaterThan(3000)
       const batches = await Promise.all(reads)
       expect(others.leastLoad).toBe(0)
@@ -150,7 +152,7 @@ describe('hands', () => {
     expect(hands.canCreate).toBe(false)
     await use(async (repository) => {
       const { reader, close } = hands.open(repository)
-      expect(await reader.read([raw.blob('x') as Oid])).toMatchObject([{ size: 1 }])
+      expect(await reader.read([raw.blob('x') as Oid], 9)).toMatchObject([{ size: 1 }])
       await close()
     })
   })

@@ -11,7 +11,7 @@ import { goDirectiveOf, goModFault, modulePathOf, parseGoMod } from '../module/g
 import { majorOf } from '../module/version.ts'
 import type { ProblemCode } from '../problem.ts'
 import { entryKind, ObjectError, parseCommit, parseTag, type TreeEntry } from './object.ts'
-import type { GitRepository } from './repository.ts'
+import { type GitRepository, readUpTo } from './repository.ts'
 import { Trees } from './tree.ts'
 
 /** Which go.mod files are asked for: of the directories that the tag names, of all, or of none. */
@@ -139,15 +139,14 @@ export class FactsReader {
   async #parseGoMod(entry: TreeEntry): Promise<GoModFile> {
     const kind = entryKind(entry.mode)
     if (kind === 'tree' || kind === 'gitlink') return { kind: 'directory', module: '' }
-    const [stat] = await this.#repository.stat([entry.oid])
-    if (stat !== undefined && stat.size > goModLimitBytes) {
-      const message = `go.mod has ${stat.size} bytes; go takes at most ${goModLimitBytes}.`
+    const found = await readUpTo(this.#repository, entry.oid, goModLimitBytes)
+    if (found.type !== 'blob')
+      throw new ObjectError(entry.oid, 'corrupt', `go.mod should be a file, and is a ${found.type}.`)
+    if (!('content' in found)) {
+      const message = `go.mod has ${found.size} bytes; go takes at most ${goModLimitBytes}.`
       return { kind: 'regular', module: '', fault: { code: 'gomod-too-large', message } }
     }
-    const { type, content } = await this.#repository.read(entry.oid)
-    if (type !== 'blob')
-      throw new ObjectError(entry.oid, 'corrupt', `go.mod should be a file, and is a ${type}.`)
-    return readGoMod(content, kind === 'symlink' ? 'symlink' : 'regular')
+    return readGoMod(found.content, kind === 'symlink' ? 'symlink' : 'regular')
   }
 }
 

@@ -20,7 +20,6 @@ import {
   isObjectType,
   ObjectError,
   type ObjectStat,
-  type ObjectType,
   RepositoryError,
   unreadable,
 } from './object.ts'
@@ -29,20 +28,25 @@ import type { ObjectSource, OpenRepository } from './repository.ts'
 import { readTar } from './tar.ts'
 
 /** Reads whole objects by a git process of its own. */
-export interface ObjectReader extends Pick<OpenRepository, 'read' | 'close'> {}
+export interface ObjectReader extends Pick<OpenRepository, 'read' | 'close'> {
+  readUpTo: NonNullable<OpenRepository['readUpTo']>
+}
 
 /** Opens what reads objects. The process is started by the first request. */
 export function openObjectReader({ env, objectDirs, hash }: ObjectSource): ObjectReader {
   const contents = new Batch(env, ['cat-file', '--batch'], 'contents')
+  const readUpTo = async (oid: Oid, limitBytes: number): Promise<GitObject | ObjectStat> => {
+    const answer = await contents.request(oid, limitBytes)
+    if (answer instanceof Error) return blame(answer, oid, objectDirs)
+    const { type, size, content } = answer
+    if (content === undefined) return { type, size }
+    if (hashObject(type, content, hash) !== oid)
+      throw unreadable(oid, 'corrupt', 'Its content does not fit its id.')
+    return { oid, type, content }
+  }
   return {
-    read: async (oid) => {
-      const answer = await contents.request(oid)
-      if (answer instanceof Error) return blame(answer, oid, objectDirs)
-      const { type, content } = answer
-      if (hashObject(type, content, hash) !== oid)
-        throw unreadable(oid, 'corrupt', 'Its content does not fit its id.')
-      return { oid, type, content } satisfies GitObject
-    },
+    read: async (oid) => (await readUpTo(oid, Number.POSITIVE_INFINITY)) as GitObject,
+    readUpTo,
     close: () => contents.close(),
   }
 }
@@ -67,6 +71,7 @@ export async function openNative(location: GitLocation): Promise<OpenRepository>
     hash,
     source,
     read: objects.read,
+    readUpTo: objects.readUpTo,
     stat: (oids) => statAll(headers, oids),
     stream: (oid) => streamBlob(borrower, oid, hash),
     ancestors: (commit, wanted) => walkAncestors(histories, commit, wanted),
@@ -109,7 +114,7 @@ function statAll(headers: Batch, oids: readonly Oid[]): Promise<readonly (Object
     let left = oids.length
     if (left === 0) resolve(stats)
     for (const [index, oid] of oids.entries()) {
-      headers.ask(oid, (answer) => {
+      headers.ask(oid, 0, (answer) => {
         if (!(answer instanceof Error)) stats[index] = { type: answer.type, size: answer.size }
         else if (!(answer instanceof ObjectError)) reject(answer)
         if (--left === 0) resolve(stats)
@@ -129,14 +134,15 @@ async function blame(error: Error, oid: Oid, objectDirs: readonly string[]): Pro
   throw isThere ? unreadable(oid, 'corrupt', error.cause) : error
 }
 
-interface Answer {
-  readonly type: ObjectType
-  readonly size: number
-  readonly content: Uint8Array
+interface Answer extends ObjectStat {
+  /** Absent where it was not asked for, or has more bytes than were. */
+  readonly content?: Uint8Array
 }
 
 interface Request {
   readonly oid: Oid
+  /** How many bytes of content are wanted at most. */
+  readonly limit: number
   readonly settle: (answer: Answer | Error) => void
 }
 
@@ -157,6 +163,8 @@ class Batch {
   #pending: Buffer[] = []
   #pendingBytes = 0
   #header: ObjectStat | undefined
+  /** How many bytes to come nobody wants. */
+  #unwanted = 0
 
   constructor(env: ObjectSource['env'], args: readonly string[], mode: 'contents' | 'headers') {
     this.#env = env
@@ -165,13 +173,13 @@ class Batch {
   }
 
   /** Asks for an object. The answer is an ObjectError, or another error where git cannot be run. */
-  request(oid: Oid): Promise<Answer | Error> {
-    return new Promise((settle) => this.ask(oid, settle))
+  request(oid: Oid, limit: number): Promise<Answer | Error> {
+    return new Promise((settle) => this.ask(oid, limit, settle))
   }
 
   /** Asks as `request` does, and has the answer told to `settle`. */
-  ask(oid: Oid, settle: Request['settle']): void {
-    this.#queue.push({ oid, settle })
+  ask(oid: Oid, limit: number, settle: Request['settle']): void {
+    this.#queue.push({ oid, limit, settle })
     this.#send(oid)
   }
 
@@ -205,6 +213,7 @@ class Batch {
     this.#pending = []
     this.#pendingBytes = 0
     this.#header = undefined
+    this.#unwanted = 0
     this.#complaint = ''
     child.stdin.on('error', () => {}) // EPIPE: the process has died, and "close" says so
     child.stderr.setEncoding('utf8').on('data', (text: string) => {
@@ -233,6 +242,12 @@ class Batch {
   #take(chunk: Buffer): void {
     let at = 0
     while (at < chunk.length) {
+      if (this.#unwanted > 0) {
+        const passed = Math.min(this.#unwanted, chunk.length - at)
+        this.#unwanted -= passed
+        at += passed
+        continue
+      }
       if (this.#header === undefined) {
         const end = chunk.indexOf(10, at)
         if (end < 0) {
@@ -271,10 +286,13 @@ class Batch {
       const request = this.#next()
       const isMissing = line.endsWith(' missing')
       request?.settle(unreadable(request.oid, isMissing ? 'missing' : 'corrupt', line))
-    } else if (this.#mode === 'contents') {
-      this.#header = header
+    } else if (this.#mode === 'headers') {
+      this.#next()?.settle(header)
+    } else if (header.size > (this.#queue[this.#first]?.limit ?? 0)) {
+      this.#unwanted = header.size + 1
+      this.#next()?.settle(header)
     } else {
-      this.#next()?.settle({ ...header, content: noContent })
+      this.#header = header
     }
   }
 
@@ -298,8 +316,6 @@ class Batch {
     for (const request of waiting) request.settle(error)
   }
 }
-
-const noContent = new Uint8Array()
 
 /** Takes "<id> <type> <size>" apart. Returns undefined for any other line. */
 function parseHeader(line: string): ObjectStat | undefined {

@@ -33,6 +33,11 @@ export interface GitRepository {
    */
   read(oid: Oid): Promise<GitObject>
   /**
+   * Does the same where the content has at most so many bytes. Of a larger one it tells type and size. Absent where
+   * `stat` costs next to nothing.
+   */
+  readUpTo?(oid: Oid, limitBytes: number): Promise<GitObject | ObjectStat>
+  /**
    * Returns types and sizes, without reading contents where the reader can.
    * `undefined` is an object that is missing or damaged; only `read` tells which.
    */
@@ -91,6 +96,17 @@ async function openRepository(location: GitLocation, reader: WantedReader): Prom
     if (reader === 'auto' && isMissing) return openWithout(location)
     throw error
   }
+}
+
+/** Reads an object that has at most so many bytes. Of a larger one it tells type and size. Throws ObjectError. */
+export async function readUpTo(
+  repository: GitRepository,
+  oid: Oid,
+  limitBytes: number,
+): Promise<GitObject | ObjectStat> {
+  if (repository.readUpTo !== undefined) return repository.readUpTo(oid, limitBytes)
+  const [stat] = await repository.stat([oid])
+  return stat !== undefined && stat.size > limitBytes ? stat : repository.read(oid)
 }
 
 // Loaded when needed, which with git it never is.
