@@ -3,7 +3,7 @@
  * and its checksums. The bytes follow from the content and zlib alone.
  */
 
-import { createHash } from 'node:crypto'
+import { hash } from 'node:crypto'
 import { crc32, deflateRawSync } from 'node:zlib'
 
 /** A content as it goes into zips. */
@@ -31,7 +31,7 @@ export const deflateLevel = 5
 /** Returns a content as it goes into zips. The result does not hold on to the memory of the argument. */
 export function compress(content: Uint8Array): SmallBlob {
   const size = content.length
-  const sha256 = createHash('sha256').update(content).digest('hex')
+  const sha256 = hash('sha256', content, 'hex')
   // Source code becomes less than a third of it. A larger chunk would only be more to collect.
   const chunkSize = Math.ceil(size / 3) + 64
   const deflated = deflateRawSync(content, { level: deflateLevel, chunkSize })

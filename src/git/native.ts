@@ -146,6 +146,9 @@ interface Request {
   readonly settle: (answer: Answer | Error) => void
 }
 
+/** With so many requests git has enough to do until it is told more. */
+const enoughAhead = 32
+
 type BatchProcess = ChildProcessByStdio<Writable, Readable, Readable>
 
 /** A `cat-file` process that answers in the order of the requests, and is started again when it dies. */
@@ -157,7 +160,10 @@ class Batch {
   /** Those that are answered leave a gap, since whoever holds a request holds its answer. */
   #queue: (Request | undefined)[] = []
   #first = 0
+  /** What is to be written, and how many requests that are. */
   #outgoing = ''
+  #unsent = 0
+  #isFlushing = false
   #complaint = ''
   // What is read of the answer at hand: its header, then its content.
   #pending: Buffer[] = []
@@ -193,17 +199,31 @@ class Batch {
     await closed
   }
 
-  /** Requests of one round of the event loop leave in one write. */
+  /** Requests of one round of the event loop leave in one write, or of several where git has enough to do. */
   #send(oid: Oid): void {
     this.#child ??= this.#start()
-    if (this.#outgoing === '') setImmediate(() => this.#flush())
     this.#outgoing += `${oid}\n`
+    this.#unsent++
+    this.#flushSoon()
+  }
+
+  #flushSoon(): void {
+    if (this.#isFlushing || this.#unsent === 0 || this.#atGit > enoughAhead) return
+    this.#isFlushing = true
+    setImmediate(() => this.#flush())
+  }
+
+  /** How many requests git has not answered. */
+  get #atGit(): number {
+    return this.#queue.length - this.#first - this.#unsent
   }
 
   /** Writes to whichever process there is by now: the one of the request may have died. */
   #flush(): void {
+    this.#isFlushing = false
     const text = this.#outgoing
     this.#outgoing = ''
+    this.#unsent = 0
     if (text !== '') this.#child?.stdin.write(text)
   }
 
@@ -236,6 +256,7 @@ class Batch {
       this.#queue = this.#queue.slice(this.#first)
       this.#first = 0
     }
+    this.#flushSoon()
     return request
   }
 
@@ -301,6 +322,7 @@ class Batch {
     const complaint = this.#complaint.trim().split('\n').at(-1) ?? ''
     this.#child = undefined
     this.#outgoing = ''
+    this.#unsent = 0
     const [blamed, ...waiting] = this.#queue.slice(this.#first).filter((request) => request !== undefined)
     this.#queue = waiting
     this.#first = 0
@@ -313,6 +335,8 @@ class Batch {
     this.#child = undefined
     this.#queue = []
     this.#first = 0
+    this.#outgoing = ''
+    this.#unsent = 0
     for (const request of waiting) request.settle(error)
   }
 }

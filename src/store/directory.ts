@@ -126,7 +126,7 @@ export class DirectoryStore implements Store {
       const stats = statSync(file, { throwIfNoEntry: false })
       if (!stats?.isFile()) return undefined
       const body = stats.size < largeBytes ? readFileSync(file) : await readFile(file)
-      return { body, tag: tagOf(body) }
+      return new TaggedFile(body)
     } catch (cause) {
       if (isAbsent(cause)) return undefined
       throw outputError(cause, 'read', file)
@@ -199,8 +199,8 @@ export class DirectoryStore implements Store {
     return inTurn(file, async (): Promise<Replacement> => {
       const current = await this.get(path)
       if (current?.tag !== expected) return { result: 'conflict' }
-      const tag = tagOf(body)
-      if (tag === expected) return { result: 'unchanged', tag }
+      const next = new TaggedFile(body)
+      if (expected !== undefined && next.tag === expected) return { result: 'unchanged', tag: expected }
       const temporary = await this.#writeTemporary(file, body)
       try {
         this.#inDirectory(path, file, () => renameSync(temporary.path, file))
@@ -209,7 +209,12 @@ export class DirectoryStore implements Store {
         throw cause
       }
       this.#count(temporary.size)
-      return { result: 'replaced', tag }
+      return {
+        result: 'replaced',
+        get tag() {
+          return next.tag
+        },
+      }
     })
   }
 
@@ -503,9 +508,22 @@ function parentOf(path: string): string {
   return path.slice(0, Math.max(path.lastIndexOf('/'), 0))
 }
 
-/** Equal bytes have equal tags. That a file changed and changed back is no conflict: what was made of it still fits. */
-function tagOf(body: Uint8Array): string {
-  return hash('sha256', body, 'hex')
+/**
+ * Equal bytes have equal tags. That a file changed and changed back is no conflict: what was made of it still fits.
+ * Most tags nobody asks for, so that they are made out when someone does.
+ */
+class TaggedFile implements StoredFile {
+  readonly body: Uint8Array
+  #tag: string | undefined
+
+  constructor(body: Uint8Array) {
+    this.body = body
+  }
+
+  get tag(): string {
+    this.#tag ??= hash('sha256', this.body, 'hex')
+    return this.#tag
+  }
 }
 
 /** Returns the code of a system error, such as "ENOENT". */
