@@ -45,8 +45,10 @@ export async function readFacts(
   const { root, branches } = survey.repository
   // Meanwhile git can walk the histories of the heads: a job with one new tag would wait for nothing else at the end.
   const isWalked = changes.open.some(({ name }) => isBaseTag(name) || name.startsWith(headPrefix))
-  if (!location.isShallow && isWalked)
-    repository.expectAncestors?.([...new Set(opened.heads.map(({ oid }) => oid))])
+  if (!location.isShallow && isWalked) {
+    const asked = changes.open.filter(({ name }) => isAsked(name, branches))
+    repository.expectAncestors?.([...new Set([...asked, ...opened.heads].map(({ oid }) => oid))])
+  }
   const facts: RefFacts[] = []
   do {
     const progress = { repository: root, done: facts.length, total: changes.open.length }
@@ -101,13 +103,21 @@ function depthOf(ref: string, branches: readonly string[]): 'tag' | 'all' | 'non
   if (isVersionTag(ref)) return 'tag'
   // A tag with the name of a configured branch is what go takes instead of the branch.
   if (branches.includes(ref.slice(tagPrefix.length))) return 'all'
-  return ref.startsWith(headPrefix) || looksLikeVersion(ref.slice(ref.lastIndexOf('/') + 1)) ? 'all' : 'none'
+  return ref.startsWith(headPrefix) || looksLikeVersion(lastOf(ref)) ? 'all' : 'none'
 }
 
 /** A tag that is no version, and that someone may ask for, can be answered with a pseudo-version. */
 function needsHistory(facts: RefFacts): boolean {
-  const rest = facts.ref.slice(facts.ref.lastIndexOf('/') + 1)
-  return facts.mods !== undefined && !isVersionName(rest)
+  return facts.mods !== undefined && !isVersionName(lastOf(facts.ref))
+}
+
+/** Tells whether a tag will need its history, by its name alone. */
+function isAsked(ref: string, branches: readonly string[]): boolean {
+  return ref.startsWith(tagPrefix) && !isVersionName(lastOf(ref)) && depthOf(ref, branches) !== 'none'
+}
+
+function lastOf(ref: string): string {
+  return ref.slice(ref.lastIndexOf('/') + 1)
 }
 
 function countTags(shard: Shard): number {

@@ -58,6 +58,8 @@ export interface Press {
   readonly selector: Selector
   /** For the files of all versions that are worked on. */
   readonly room: Room
+  /** The .mod files of contents that many versions share. */
+  readonly goMods: WeakMap<Blob, GoMod>
   /** Files with other bytes in git's archive than in the repository. */
   readonly converted: Map<string, Uint8Array>
 }
@@ -79,6 +81,7 @@ export async function withPress<T>(
       attributes: new Attributes(repository),
       selector: new Selector(blobs),
       room: new Room(filesAtOnce),
+      goMods: new WeakMap(),
       converted: new Map(),
     })
   } finally {
@@ -157,7 +160,7 @@ async function pack(
   const blobs = await press.blobs.load(files.map(({ slot }) => slot))
   const goMod = await readGoModFile(press, version, tree, files, blobs)
   const prefix = `${version.path}@${version.version}/`
-  return { h1: hashModule(prefix, files, blobs), goModH1: goModH1(goMod), goMod, prefix, files, blobs }
+  return { h1: hashModule(prefix, files, blobs), ...goMod, prefix, files, blobs }
 }
 
 // ---- What git's archive holds ----
@@ -230,6 +233,8 @@ async function readVendorVersion(
   return zipVendorVersion(content)
 }
 
+type GoMod = Pick<PackedVersion, 'goMod' | 'goModH1'>
+
 /** Returns the .mod file: the go.mod as it is stored, or the one that go makes up (protocol 3.2). */
 async function readGoModFile(
   press: Press,
@@ -237,13 +242,23 @@ async function readGoModFile(
   tree: Tree,
   files: readonly ModuleFile[],
   blobs: readonly Blob[],
-): Promise<Uint8Array> {
-  if (version.goMod === undefined) return new TextEncoder().encode(`module ${version.path}\n`)
+): Promise<GoMod> {
+  if (version.goMod === undefined) return describeGoMod(new TextEncoder().encode(`module ${version.path}\n`))
   const entry = entryOf(tree, 'go.mod')
   if (entry === undefined) throw new Error(`${version.path}@${version.version} has lost its go.mod.`)
   // It is among what has just been deflated, which is nearer than git, unless attributes have changed it.
   const index = files.findIndex(({ path }) => path === 'go.mod')
   const blob = files[index]?.slot.isConverted === false ? blobs[index] : undefined
-  if (blob?.data instanceof Uint8Array) return blob.method === 'store' ? blob.data : inflateRawSync(blob.data)
-  return (await press.repository.read(entry.oid)).content
+  if (!(blob?.data instanceof Uint8Array)) {
+    return describeGoMod((await press.repository.read(entry.oid)).content)
+  }
+  const known = press.goMods.get(blob)
+  if (known !== undefined) return known
+  const found = describeGoMod(blob.method === 'store' ? blob.data : inflateRawSync(blob.data))
+  press.goMods.set(blob, found)
+  return found
+}
+
+function describeGoMod(goMod: Uint8Array): GoMod {
+  return { goMod, goModH1: goModH1(goMod) }
 }

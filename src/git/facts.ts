@@ -59,7 +59,10 @@ export class FactsReader {
   async addMerged(list: readonly RefFacts[], tags: readonly RefFacts[]): Promise<RefFacts[]> {
     const bases = tags.filter((tag) => tag.commit !== undefined && isBaseTag(tag.ref))
     const wanted = new Set(bases.flatMap((tag) => tag.commit ?? []))
-    const histories = await this.#histories([...new Set(list.flatMap(({ commit }) => commit ?? []))], wanted)
+    const walked = list.filter(({ commit }) => commit !== undefined)
+    const tips = [...new Set(walked.map(({ oid }) => oid))]
+    const commits = [...new Set(walked.flatMap(({ commit }) => commit ?? []))]
+    const histories = await this.#histories(commits, wanted, tips)
     return list.map((facts) => {
       if (facts.commit === undefined) return facts
       const found = histories.get(facts.commit)
@@ -75,10 +78,11 @@ export class FactsReader {
   async #histories(
     commits: readonly Oid[],
     wanted: ReadonlySet<Oid>,
+    tips: readonly Oid[],
   ): Promise<ReadonlyMap<Oid, ReadonlySet<Oid>>> {
     const found = new Map<Oid, ReadonlySet<Oid>>()
     if (commits.length > 1 && this.#repository.ancestorsOfEach !== undefined) {
-      const sets = await unlessBroken(this.#repository.ancestorsOfEach(commits, wanted))
+      const sets = await unlessBroken(this.#repository.ancestorsOfEach(commits, wanted, tips))
       if (sets !== undefined)
         return new Map(commits.map((commit, index) => [commit, sets[index] ?? new Set()]))
     }

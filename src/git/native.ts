@@ -75,8 +75,8 @@ export async function openNative(location: GitLocation): Promise<OpenRepository>
     stat: (oids) => statAll(headers, oids),
     stream: (oid) => streamBlob(borrower, oid, hash),
     ancestors: (commit, wanted) => walkAncestors(histories, commit, wanted),
-    ancestorsOfEach: (commits, wanted) => walkTogether(histories, commits, wanted),
-    expectAncestors: (commits) => histories.expect(commits),
+    ancestorsOfEach: (commits, wanted, tips) => walkTogether(histories, commits, wanted, tips),
+    expectAncestors: (tips) => histories.expect(tips),
     findAncestor: (tip, digits) => findAncestor(borrower, tip, digits),
     archive: (commit, paths) => archivePaths(borrower, commit, paths),
     close: async () => {
@@ -414,7 +414,7 @@ class Histories {
     this.#borrower = borrower
   }
 
-  /** Begins to list the histories of these commits: of one its ids, of several their graph. */
+  /** Begins to list the histories of commits or of annotated tags: of one its ids, of several their graph. */
   expect(tips: readonly Oid[]): void {
     if (tips.length === 0 || this.#expected !== undefined) return
     const what = tips.length > 1 ? 'graph' : 'ids'
@@ -425,11 +425,18 @@ class Histories {
     this.#expected = { key, lines, first }
   }
 
-  /** Yields the ids of commits and all their ancestors; of a graph "<id> <parents>", each before its parents. */
-  async *list(tips: readonly Oid[], what: 'ids' | 'graph'): AsyncGenerator<string> {
+  /**
+   * Yields the ids of commits and all their ancestors; of a graph "<id> <parents>", each before its parents. `tips` are
+   * what may have been expected instead of the commits.
+   */
+  async *list(
+    commits: readonly Oid[],
+    what: 'ids' | 'graph',
+    tips: readonly Oid[] = commits,
+  ): AsyncGenerator<string> {
     const expected = this.#expected
     if (expected?.key !== keyOf(tips, what)) {
-      yield* this.#start(tips, what)
+      yield* this.#start(commits, what)
       return
     }
     this.#expected = undefined
@@ -456,7 +463,7 @@ class Histories {
 }
 
 function keyOf(tips: readonly Oid[], what: 'ids' | 'graph'): string {
-  return `${what} ${tips.join()}`
+  return `${what} ${[...tips].sort().join()}`
 }
 
 async function walkAncestors(
@@ -485,16 +492,17 @@ async function findAncestor(borrower: Borrower, tip: Oid, digits: string): Promi
  */
 async function walkTogether(
   histories: Histories,
-  tips: readonly Oid[],
+  commits: readonly Oid[],
   wanted: ReadonlySet<Oid>,
+  tips: readonly Oid[] = commits,
 ): Promise<readonly ReadonlySet<Oid>[]> {
-  const found = tips.map(() => new Set<Oid>())
-  if (wanted.size === 0 || tips.length === 0) return found
+  const found = commits.map(() => new Set<Oid>())
+  if (wanted.size === 0 || commits.length === 0) return found
   const reachedFrom = new Map<string, bigint>()
-  for (const [index, tip] of tips.entries()) {
-    reachedFrom.set(tip, (reachedFrom.get(tip) ?? 0n) | (1n << BigInt(index)))
+  for (const [index, commit] of commits.entries()) {
+    reachedFrom.set(commit, (reachedFrom.get(commit) ?? 0n) | (1n << BigInt(index)))
   }
-  for await (const line of histories.list(tips, 'graph')) {
+  for await (const line of histories.list(commits, 'graph', tips)) {
     const [commit = '', ...parents] = line.split(' ')
     const mask = reachedFrom.get(commit) ?? 0n
     reachedFrom.delete(commit)

@@ -51,11 +51,16 @@ export interface GitRepository {
   ancestors(commit: Oid, wanted: ReadonlySet<Oid>): Promise<ReadonlySet<Oid>>
   /**
    * Does the same for several commits, in their order, with one walk. Throws ObjectError where one of the histories
-   * is not whole. Absent where `ancestors` costs no more.
+   * is not whole. Absent where `ancestors` costs no more. `tips` are the objects that led to the commits, as they were
+   * expected: the commits themselves, and annotated tags.
    */
-  ancestorsOfEach?(commits: readonly Oid[], wanted: ReadonlySet<Oid>): Promise<readonly ReadonlySet<Oid>[]>
-  /** Says that the histories of these commits will be asked for soon, so that git may begin. Absent where nothing can. */
-  expectAncestors?(commits: readonly Oid[]): void
+  ancestorsOfEach?(
+    commits: readonly Oid[],
+    wanted: ReadonlySet<Oid>,
+    tips?: readonly Oid[],
+  ): Promise<readonly ReadonlySet<Oid>[]>
+  /** Says that the histories of these will be asked for soon, so that git may begin. Absent where nothing can. */
+  expectAncestors?(tips: readonly Oid[]): void
   /** Returns the ancestor of a commit or tag, itself included, whose id begins with these digits. Throws ObjectError. */
   findAncestor(tip: Oid, digits: string): Promise<Oid | undefined>
   /**

@@ -339,6 +339,17 @@ describe('several histories', () => {
         expect(await git.ancestors(tips[0] as Oid, wanted)).toEqual(wanted)
       })
     }
+    // Expected by the name of a tag, in whatever order.
+    const tag = raw.tag({ object: tips[1] as Oid, type: 'commit', name: 'old' }) as Oid
+    for (const expected of [
+      [tag, tips[0] as Oid],
+      [tag, tips[1] as Oid],
+    ]) {
+      await use(raw, async (git) => {
+        git.expectAncestors?.(expected)
+        expect(await git.ancestorsOfEach?.(tips, wanted, [tips[0] as Oid, tag])).toEqual(all)
+      })
+    }
     // Nobody has to read what was expected.
     await use(raw, async (git) => git.expectAncestors?.(tips))
   })
