@@ -101,6 +101,7 @@ export class Hands {
   #hands: Hand[] = []
   #repositories = 0
   readonly #buffers: ArrayBuffer[] = []
+  #bufferBytes = 0
   readonly #roomBytes: number
   readonly #room: Room
 
@@ -205,18 +206,17 @@ export class Hands {
 
   #takeBuffer(bytes: number): ArrayBuffer {
     const index = this.#buffers.findIndex(({ byteLength }) => byteLength >= bytes && byteLength <= 8 * bytes)
-    const [buffer = new ArrayBuffer(Math.ceil(bytes / bufferStep) * bufferStep)] =
-      index < 0 ? [] : this.#buffers.splice(index, 1)
-    return buffer
+    const [buffer] = index < 0 ? [] : this.#buffers.splice(index, 1)
+    this.#bufferBytes -= buffer?.byteLength ?? 0
+    return buffer ?? new ArrayBuffer(Math.ceil(bytes / bufferStep) * bufferStep)
   }
 
-  /** Keeps memory for the next zips, of which the largest pieces fit most of them. */
+  /** Keeps memory for the next zips, of which the largest pieces fit most of them. They are in the order of their sizes. */
   #keepBuffer(buffer: ArrayBuffer): void {
-    this.#buffers.push(buffer)
-    this.#buffers.sort((a, b) => a.byteLength - b.byteLength)
-    while (this.#buffers.reduce((sum, { byteLength }) => sum + byteLength, 0) > this.#roomBytes / 2) {
-      this.#buffers.shift()
-    }
+    const index = this.#buffers.findIndex(({ byteLength }) => byteLength >= buffer.byteLength)
+    this.#buffers.splice(index < 0 ? this.#buffers.length : index, 0, buffer)
+    this.#bufferBytes += buffer.byteLength
+    while (this.#bufferBytes > this.#roomBytes / 2) this.#bufferBytes -= this.#buffers.shift()?.byteLength ?? 0
   }
 
   /** Tells them to give no file its name any more. */

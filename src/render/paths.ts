@@ -43,10 +43,17 @@ export function pageFile(directory: string): string {
  * so that a "/" may follow as after any directory.
  */
 export function relativeLink(from: string, to: string): string {
-  const up = from === '' ? [] : from.split('/').map(() => '..')
-  const down = to === '' ? [] : to.split('/').map(encodeURIComponent)
-  const path = [...up, ...down].join('/') || '.'
-  return path.replace(/%40/g, '@').replace(/%2B/g, '+')
+  const up = from === '' ? '' : '../'.repeat(from.split('/').length)
+  if (to === '') return up.slice(0, -1) || '.'
+  return up + (asItIs.test(to) ? to : encodePath(to))
+}
+
+/** What encodePath() leaves alone, as nearly all paths are. */
+const asItIs = /^[\w\-.!~*'()@+/]*$/
+
+function encodePath(path: string): string {
+  const encoded = path.split('/').map(encodeURIComponent).join('/')
+  return encoded.replace(/%40/g, '@').replace(/%2B/g, '+')
 }
 
 /** Tells why a module path cannot be on the site: it would fall on what the site needs. */
