@@ -216,7 +216,8 @@ export class Hands {
     const index = this.#buffers.findIndex(({ byteLength }) => byteLength >= buffer.byteLength)
     this.#buffers.splice(index < 0 ? this.#buffers.length : index, 0, buffer)
     this.#bufferBytes += buffer.byteLength
-    while (this.#bufferBytes > this.#roomBytes / 2) this.#bufferBytes -= this.#buffers.shift()?.byteLength ?? 0
+    while (this.#bufferBytes > this.#roomBytes / 2)
+      this.#bufferBytes -= this.#buffers.shift()?.byteLength ?? 0
   }
 
   /** Tells them to give no file its name any more. */

@@ -26,6 +26,7 @@ import {
   createReadStream,
   type Dirent,
   fchmodSync,
+  fstatSync,
   fsync,
   linkSync,
   lstatSync,
@@ -43,7 +44,7 @@ import {
   writeSync,
 } from 'node:fs'
 import { readdir, readFile } from 'node:fs/promises'
-import { dirname, join, resolve } from 'node:path'
+import { dirname, join, resolve, sep } from 'node:path'
 import { promisify } from 'node:util'
 import { threadId } from 'node:worker_threads'
 import { compareUtf8 } from '../module/dirhash.ts'
@@ -86,14 +87,21 @@ const memoryTypes = [0x01021994, 0x858458f6]
 const largeBytes = 128 * 1024
 const temporaryDirectory = '-/tmp'
 
+/** Who serves the files may read them, and nobody else than their owner may write to them. */
+const fileMode = 0o644
+
 /** The last turn for each absolute path, shared by all stores of the process. */
 const turns = new Map<string, Promise<unknown>>()
 let temporaryCount = 0
 
 export class DirectoryStore implements Store {
   readonly root: string
+  /** The root, so that what is below it may follow. */
+  readonly #base: string
   #links: 'use' | 'avoid'
   #inMemory: boolean | undefined
+  /** Whether files are made with the mode that they are to have. All are made in one directory, under one umask. */
+  #isRightMode: boolean | undefined
   #files = 0
   #bytes = 0
   /** Directories known to be real ones, "" for the root. */
@@ -108,6 +116,7 @@ export class DirectoryStore implements Store {
     } catch (cause) {
       throw outputError(cause, 'read', path)
     }
+    this.#base = this.root.endsWith(sep) ? this.root : this.root + sep
     this.#links = options.links ?? 'use'
   }
 
@@ -117,7 +126,12 @@ export class DirectoryStore implements Store {
 
   localPath(path: string): string {
     checkStorePath(path)
-    return join(this.root, path)
+    return this.#at(path)
+  }
+
+  /** The place of a path that needs no tidying: thousands of times a build, join() would look for that. */
+  #at(path: string): string {
+    return this.#base + (sep === '/' ? path : path.replaceAll('/', sep))
   }
 
   async get(path: string): Promise<StoredFile | undefined> {
@@ -194,6 +208,16 @@ export class DirectoryStore implements Store {
     }
   }
 
+  /** Writes a file whatever was there, unless it has these very bytes already. */
+  async put(path: string, body: Uint8Array): Promise<void> {
+    const file = this.#target(path)
+    await inTurn(file, async () => {
+      const current = await this.get(path)
+      if (current === undefined || Buffer.compare(current.body, body) !== 0)
+        await this.#write(path, file, body)
+    })
+  }
+
   async replace(path: string, body: Uint8Array, expected: string | undefined): Promise<Replacement> {
     const file = this.#target(path)
     return inTurn(file, async (): Promise<Replacement> => {
@@ -201,14 +225,7 @@ export class DirectoryStore implements Store {
       if (current?.tag !== expected) return { result: 'conflict' }
       const next = new TaggedFile(body)
       if (expected !== undefined && next.tag === expected) return { result: 'unchanged', tag: expected }
-      const temporary = await this.#writeTemporary(file, body)
-      try {
-        this.#inDirectory(path, file, () => renameSync(temporary.path, file))
-      } catch (cause) {
-        discard(temporary.path)
-        throw cause
-      }
-      this.#count(temporary.size)
+      await this.#write(path, file, body)
       return {
         result: 'replaced',
         get tag() {
@@ -216,6 +233,17 @@ export class DirectoryStore implements Store {
         },
       }
     })
+  }
+
+  async #write(path: string, file: string, body: Uint8Array): Promise<void> {
+    const temporary = await this.#writeTemporary(file, body)
+    try {
+      this.#inDirectory(path, file, () => renameSync(temporary.path, file))
+    } catch (cause) {
+      discard(temporary.path)
+      throw cause
+    }
+    this.#count(temporary.size)
   }
 
   /** Removes a file, and the directories that are empty without it, so that a host shows nothing of them. */
@@ -329,13 +357,20 @@ export class DirectoryStore implements Store {
     let size = 0
     let finished = false
     try {
-      for await (const chunk of body instanceof Uint8Array ? [body] : body) {
+      if (body instanceof Uint8Array) {
         signal?.throwIfAborted()
-        await writeAll(descriptor, chunk, file)
-        size += chunk.byteLength
+        await writeAll(descriptor, body, file)
+        size = body.byteLength
+      } else {
+        for await (const chunk of body) {
+          signal?.throwIfAborted()
+          await writeAll(descriptor, chunk, file)
+          size += chunk.byteLength
+        }
       }
       try {
-        fchmodSync(descriptor, 0o644)
+        this.#isRightMode ??= (fstatSync(descriptor).mode & 0o777) === fileMode
+        if (!this.#isRightMode) fchmodSync(descriptor, fileMode)
         if (!this.#isInMemory()) await flush(descriptor)
       } catch (cause) {
         throw outputError(cause, 'written', file)
@@ -358,7 +393,7 @@ export class DirectoryStore implements Store {
     for (;;) {
       // The pid may be another container's, and worker threads count for themselves: the name must be free.
       const name = `${temporaryDirectory}/${process.pid}-${threadId}-${++temporaryCount}`
-      const path = join(this.root, name)
+      const path = this.#at(name)
       const descriptor = this.#inDirectory(name, file, () => openUnlessExists(path))
       if (descriptor !== undefined) return { path, descriptor }
     }
@@ -426,7 +461,7 @@ async function writeAll(descriptor: number, chunk: Uint8Array, file: string): Pr
 
 function openUnlessExists(path: string): number | undefined {
   try {
-    return openSync(path, 'wx', 0o644)
+    return openSync(path, 'wx', fileMode)
   } catch (cause) {
     if (codeOf(cause) === 'EEXIST') return undefined
     throw cause

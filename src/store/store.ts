@@ -61,6 +61,11 @@ export interface Store {
   ): Promise<'created' | 'exists'>
   /** Replaces a file if it still has the expected tag; `undefined` expects that there is none. */
   replace(path: string, body: Uint8Array, expected: string | undefined): Promise<Replacement>
+  /**
+   * Writes a file whatever was there, unless it has these very bytes already. Absent where that takes no less than to read
+   * and to replace it.
+   */
+  put?(path: string, body: Uint8Array): Promise<void>
   /** Removes a file, if there is one, and if it still has the expected tag. @default whatever its tag is */
   remove(path: string, expected?: string): Promise<'removed' | 'conflict'>
   /** Lists the files below a directory, recursively, in the order of the bytes of their paths. "" is the whole site. */
@@ -71,15 +76,18 @@ export interface Store {
 
 /** Throws where a path could leave the store or names no file. That is a mistake of ours, never of the input. */
 export function checkStorePath(path: string): void {
-  const fault = path
-    .split('/')
-    .some((element) => element === '' || element === '.' || element === '..' || /[\\\0]/.test(element))
-  if (fault) throw new Error(`${JSON.stringify(path)} is not a path in a store.`)
+  if (unfit.test(path)) throw new Error(`${JSON.stringify(path)} is not a path in a store.`)
 }
+
+const encoder = new TextEncoder()
+
+/** An element that is empty, "." or "..", or holds what separates elements on Windows or ends a name. */
+const unfit = /(?:^|\/)\.{0,2}(?:\/|$)|[\\\0]/
 
 /** Writes a file whatever was there, unless it has these very bytes already. */
 export async function putFile(store: Store, path: string, body: Uint8Array | string): Promise<void> {
-  const bytes = typeof body === 'string' ? new TextEncoder().encode(body) : body
+  const bytes = typeof body === 'string' ? encoder.encode(body) : body
+  if (store.put !== undefined) return store.put(path, bytes)
   for (;;) {
     const before = await store.get(path)
     const { result } = await store.replace(path, bytes, before?.tag)
