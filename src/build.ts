@@ -36,9 +36,10 @@ import type { LiveOptions, LiveSite } from './live.ts'
 import { checkGrowth, checkSite } from './measure.ts'
 import type { PublishedVersion } from './model.ts'
 import { FatalError, problem } from './problem.ts'
+import type { Renewed, RenewOptions } from './renew.ts'
 import { type FailOn, type Report, Reporter } from './report.ts'
 import { findRoots } from './roots.ts'
-import { openDirectoryStore } from './store/directory.ts'
+import { type DirectoryStore, openDirectoryStore } from './store/directory.ts'
 import type { Store } from './store/store.ts'
 import { type Run, type Survey, surveyAll } from './survey.ts'
 import type { TargetOptions } from './targets.ts'
@@ -82,12 +83,27 @@ async function buildOutput(settings: Settings, options: BuildOptions, live?: Liv
     return reporter.finish()
   }
 
-  const { renewSite } = await import('./renew.ts')
-  const { pressed, damaged } = await renewSite(run, store, { ...options, acceptMoved, index })
+  const { pressed, damaged } = await renew(run, surveys, store, { ...options, acceptMoved, index })
   for (const each of pressed) reporter.tell(each.survey.shard, each.shard, each.added, each.survey)
   reporter.notice(damaged)
   reporter.notice(checkSite(settings.host, settings.output))
   return reporter.finish()
+}
+
+async function renew(
+  run: Run,
+  surveys: readonly Survey[],
+  store: DirectoryStore,
+  options: RenewOptions,
+): Promise<Renewed> {
+  const { startEarly } = await import('./early.ts')
+  const early = startEarly(surveys, run.site.settings)
+  try {
+    const { renewSite } = await import('./renew.ts')
+    return await renewSite(run, store, early, options)
+  } finally {
+    await early.end()
+  }
 }
 
 export interface PlanOptions extends FlowOptions, Pick<BuildOptions, 'env' | 'failOn' | 'live'> {

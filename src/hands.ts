@@ -11,7 +11,14 @@
  */
 
 import { Worker } from 'node:worker_threads'
-import { type Batch, type BlobReader, type LargeBlob, type OtherReaders, readerHere } from './blobs.ts'
+import {
+  type Batch,
+  type BlobReader,
+  type BlobsOptions,
+  type LargeBlob,
+  type OtherReaders,
+  readerHere,
+} from './blobs.ts'
 import type { Blob } from './compress.ts'
 import { Room } from './each.ts'
 import { postponeOptimizing } from './engine.ts'
@@ -94,6 +101,14 @@ export interface ReadByHands {
 export interface HandsOptions {
   /** How much memory zips may take that are being written. @default 16 MiB */
   readonly roomBytes?: number
+}
+
+/** Shares out the memory for contents, in MiB: one part for what is read, up to four for what is kept, one for zips. */
+export function shareMemory(
+  memory: number,
+): Required<HandsOptions & Pick<BlobsOptions, 'budgetBytes' | 'keepBytes'>> {
+  const part = Math.floor((memory * 2 ** 20) / 8)
+  return { budgetBytes: part, keepBytes: part, roomBytes: part }
 }
 
 export class Hands {

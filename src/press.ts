@@ -8,7 +8,7 @@
  */
 
 import { archiveSize } from './archive.ts'
-import { type BlobsOptions, recentVersions } from './blobs.ts'
+import { recentVersions } from './blobs.ts'
 import { isRepairable } from './changes.ts'
 import { eachOf } from './each.ts'
 import { isProblem } from './enumerate/locate.ts'
@@ -17,8 +17,13 @@ import { commitPrefix, headPrefix, tagPrefix } from './enumerate/tags.ts'
 import { type Enumeration, enumerateVersions } from './enumerate.ts'
 import type { FlowOptions } from './events.ts'
 import { ObjectError, RepositoryError } from './git/object.ts'
-import { type WantedReader, withRepository } from './git/repository.ts'
-import type { Hands, HandsOptions } from './hands.ts'
+import {
+  type GitRepository,
+  type PreparedRepository,
+  type WantedReader,
+  withRepository,
+} from './git/repository.ts'
+import { type Hands, shareMemory } from './hands.ts'
 import { checkZipSize } from './hosts/limits.ts'
 import { hostPresets } from './hosts/presets.ts'
 import { failedRefs, type KnownFacts, readFacts, recordRefs } from './known.ts'
@@ -65,6 +70,8 @@ export interface PressOptions extends FlowOptions {
   readonly reader: WantedReader
   /** Other threads that help. */
   readonly hands: Hands
+  /** A repository that is open already, or will soon be. @default none */
+  readonly prepared?: PreparedRepository
 }
 
 /** Works through a surveyed repository. */
@@ -77,7 +84,7 @@ export async function pressRepository(
   const { opened } = survey
   if (opened === undefined) return standStill(survey, [])
   try {
-    return await withRepository(opened.location, options.reader, async (repository) => {
+    const use = async (repository: GitRepository) => {
       const { reader, close } = options.hands.open(repository)
       try {
         return await withPress(
@@ -91,19 +98,12 @@ export async function pressRepository(
       } finally {
         await close()
       }
-    })
+    }
+    return await withRepository(opened.location, options.reader, use, options.prepared)
   } catch (error) {
     if (!(error instanceof RepositoryError)) throw error
     return standStill(survey, [problem(error.code, { repository: survey.repository.root }, error.message)])
   }
-}
-
-/** Shares out the memory for contents, in MiB: one part for what is read, up to four for what is kept, one for zips. */
-export function shareMemory(
-  memory: number,
-): Required<HandsOptions & Pick<BlobsOptions, 'budgetBytes' | 'keepBytes'>> {
-  const part = Math.floor((memory * 2 ** 20) / 8)
-  return { budgetBytes: part, keepBytes: part, roomBytes: part }
 }
 
 /** A repository that cannot be read keeps all that is published of it; only the problem is new. */

@@ -12,14 +12,15 @@ import { adoptSite } from './adopt.ts'
 import type { Settings } from './config/schema.ts'
 import { isCurrent } from './current.ts'
 import { deriveRepository } from './derive.ts'
+import type { Early } from './early.ts'
 import type { FlowOptions } from './events.ts'
-import { Hands } from './hands.ts'
+import { Hands, shareMemory } from './hands.ts'
 import { hasLimits } from './hosts/limits.ts'
 import { indexManifest, indexSite, isNamed } from './index-site.ts'
 import { formatShard, shardPath, versionKey } from './manifest.ts'
 import type { Repository } from './model.ts'
 import { hidePlacesIn } from './places.ts'
-import { type Pressed, pressRepository, shareMemory } from './press.ts'
+import { type Pressed, pressRepository } from './press.ts'
 import { type Problem, problem } from './problem.ts'
 import { rebuildShard } from './rebuild.ts'
 import type { OriginSettings } from './render/proxy.ts'
@@ -44,14 +45,21 @@ export interface Renewed {
   readonly damaged: readonly Problem[]
 }
 
-/** Does what there is to do for all repositories of a run, as the only one that writes the site. */
-export async function renewSite(run: Run, store: DirectoryStore, options: RenewOptions): Promise<Renewed> {
+/**
+ * Does what there is to do for all repositories of a run, as the only one that writes the site, with the help of what
+ * was started early.
+ */
+export async function renewSite(
+  run: Run,
+  store: DirectoryStore,
+  early: Early,
+  options: RenewOptions,
+): Promise<Renewed> {
   const { site } = run
   const { settings } = site
   return withLock(settings.output, async (lost) => {
     const signal = options.signal === undefined ? lost : AbortSignal.any([lost, options.signal])
-    const hands = new Hands(settings.jobs, shareMemory(settings.memory))
-    signal.addEventListener('abort', () => hands.stop())
+    signal.addEventListener('abort', () => early.hands.stop())
     const tell = options.onEvent ?? (() => {})
     try {
       await store.clean()
@@ -60,7 +68,7 @@ export async function renewSite(run: Run, store: DirectoryStore, options: RenewO
       for (const survey of surveys) {
         signal.throwIfAborted()
         const { root } = survey.repository
-        pressed.push(await renewRepository(run, survey, hands, { ...options, signal }))
+        pressed.push(await renewRepository(run, survey, early, { ...options, signal }))
         tell({ type: 'progress', step: 'derive', repository: root, done: 1, total: 1 })
         tell({ type: 'progress', step: 'derive', done: pressed.length, total: surveys.length })
       }
@@ -71,7 +79,7 @@ export async function renewSite(run: Run, store: DirectoryStore, options: RenewO
       if (options.index !== 'leave') await indexManifest(store)
       return { pressed, damaged }
     } finally {
-      hands.end()
+      early.hands.end()
       await store.close()
     }
   })
@@ -103,7 +111,7 @@ export async function tryRepository({ site }: Run, survey: Survey, options: Flow
 async function renewRepository(
   run: Run,
   found: Survey,
-  hands: Hands,
+  { hands, prepared }: Early,
   options: RenewOptions,
 ): Promise<Pressed> {
   const { store, site } = run
@@ -115,7 +123,7 @@ async function renewRepository(
   const { signal } = options
   const origin = originOf(settings, survey.repository)
   const sink = siteSink(store, { hands, ...(origin && { origin }), ...(signal && { signal }) })
-  const press = { ...options, reader: settings.git, hands }
+  const press = { ...options, reader: settings.git, hands, ...(prepared && { prepared }) }
   const done = acceptMoved(await pressRepository(survey, site, sink, press), options.acceptMoved)
   const pressed = { ...done, shard: hidePlacesIn(site.settings, done.shard) }
   // What was read while the run was being stopped is not to be believed: the terminal stops git, too.

@@ -78,17 +78,49 @@ export interface OpenRepository extends GitRepository {
 /** Which reader is wanted. 'auto' is git, where that is installed. */
 export type WantedReader = 'auto' | 'native' | 'isomorphic'
 
-/** Opens the repository, lends it to `use`, and closes it whatever happens. Throws RepositoryError. */
+/**
+ * Opens the repository, or takes the one that is prepared if it is that, lends it to `use`, and closes it whatever
+ * happens. Throws RepositoryError.
+ */
 export async function withRepository<T>(
   location: GitLocation,
   reader: WantedReader,
   use: (repository: GitRepository) => Promise<T>,
+  prepared?: PreparedRepository,
 ): Promise<T> {
-  const repository = await openRepository(location, reader)
+  const repository = await (prepared?.take(location) ?? openRepository(location, reader))
   try {
     return await use(repository)
   } finally {
     await repository.close()
+  }
+}
+
+/** A repository that is opened before anybody is ready to use it. Whoever prepares it closes it. */
+export class PreparedRepository {
+  readonly #location: GitLocation
+  #opening: Promise<OpenRepository> | undefined
+
+  constructor(location: GitLocation, reader: WantedReader) {
+    this.#location = location
+    this.#opening = openRepository(location, reader)
+    this.#opening.catch(() => {}) // told to whoever takes it
+  }
+
+  /** Hands over the repository, to be closed by who gets it, if it is the one at this location; and only once. */
+  take({ gitDir, hash, objectDirs }: GitLocation): Promise<OpenRepository> | undefined {
+    const own = this.#location
+    const isSame = gitDir === own.gitDir && hash === own.hash && `${objectDirs}` === `${own.objectDirs}`
+    const opening = isSame ? this.#opening : undefined
+    if (isSame) this.#opening = undefined
+    return opening
+  }
+
+  /** Closes it if nobody has taken it. */
+  async close(): Promise<void> {
+    const repository = await this.#opening?.catch(() => undefined)
+    this.#opening = undefined
+    await repository?.close()
   }
 }
 
