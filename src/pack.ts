@@ -58,8 +58,8 @@ export interface Press {
   readonly selector: Selector
   /** For the files of all versions that are worked on. */
   readonly room: Room
-  /** The .mod files of contents that many versions share. */
-  readonly goMods: WeakMap<Blob, GoMod>
+  /** The last .mod file of each module, and what it was made of: mostly it is that of the next version, too. */
+  readonly goMods: Map<ModulePath, { readonly blob: Blob; readonly found: GoMod }>
   /** Files with other bytes in git's archive than in the repository. */
   readonly converted: Map<string, Uint8Array>
 }
@@ -81,7 +81,7 @@ export async function withPress<T>(
       attributes: new Attributes(repository),
       selector: new Selector(blobs),
       room: new Room(filesAtOnce),
-      goMods: new WeakMap(),
+      goMods: new Map(),
       converted: new Map(),
     })
   } finally {
@@ -252,10 +252,10 @@ async function readGoModFile(
   if (!(blob?.data instanceof Uint8Array)) {
     return describeGoMod((await press.repository.read(entry.oid)).content)
   }
-  const known = press.goMods.get(blob)
-  if (known !== undefined) return known
+  const last = press.goMods.get(version.path)
+  if (last?.blob === blob) return last.found
   const found = describeGoMod(blob.method === 'store' ? blob.data : inflateRawSync(blob.data))
-  press.goMods.set(blob, found)
+  press.goMods.set(version.path, { blob, found })
   return found
 }
 
