@@ -156,10 +156,10 @@ export class FactsReader {
 
 /** Returns what enumeration needs of the bytes of a go.mod file. */
 export function readGoMod(content: Uint8Array, kind: 'regular' | 'symlink'): GoModFile {
-  const parsed = parseGoMod(content)
   const go = goDirectiveOf(content)
   const fault = goModFault(content)
-  const lax = 'error' in parsed ? undefined : parsed
+  const parsed = saysOfVersions(content) ? parseGoMod(content) : undefined
+  const lax = parsed?.error === undefined ? parsed : undefined
   return {
     kind,
     module: modulePathOf(content),
@@ -170,6 +170,12 @@ export function readGoMod(content: Uint8Array, kind: 'regular' | 'symlink'): GoM
       ? {}
       : { fault: { code: 'gomod-syntax', message: `go.mod would break every query: ${fault}.` } }),
   }
+}
+
+/** Tells whether there can be a retraction or a deprecation, which few files have: the others need not be parsed. */
+function saysOfVersions(content: Uint8Array): boolean {
+  const bytes = Buffer.from(content.buffer, content.byteOffset, content.byteLength)
+  return bytes.includes('retract') || bytes.includes('Deprecated:')
 }
 
 async function unlessBroken<T>(walk: Promise<T>): Promise<T | undefined> {

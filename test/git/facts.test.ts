@@ -1,8 +1,10 @@
+import fc from 'fast-check'
 import { beforeAll, describe, expect, test } from 'vitest'
 import { type FactsDepth, FactsReader, isBaseTag, isVersionTag, readGoMod } from '../../src/git/facts.ts'
 import { locateRepository } from '../../src/git/location.ts'
 import { withRepository } from '../../src/git/repository.ts'
 import type { Oid, RefFacts } from '../../src/model.ts'
+import { parseGoMod } from '../../src/module/gomod.ts'
 import { createRepository, type FileEntry, type RawRepository } from '../support/gitobjects.ts'
 import { makeDirectory } from '../support/repo.ts'
 
@@ -209,6 +211,39 @@ describe('addMerged', () => {
       expect((await reader.addMerged([failed], tags))[0]).toBe(failed)
     })
   })
+})
+
+test('what a go.mod says of versions is found in whatever it stands', () => {
+  const piece = fc.constantFrom(
+    'module a.b/c\n',
+    '// Deprecated: use d.\n',
+    '/* Deprecated: no. */',
+    'module a.b/c // Deprecated: at the end\n',
+    'retract v1.0.0\n',
+    'retract [v1.0.0, v1.2.0] // why\n',
+    'retract (\n\tv1.0.1 // one\n',
+    '\tv1.0.2\n)\n',
+    'require d.e/retract v1.0.0\n',
+    '"retract" v1.0.3\n',
+    'retracted v1\n',
+    'go 1.22\n',
+    '\uFEFF',
+    '\r\n',
+    '(',
+  )
+  fc.assert(
+    fc.property(fc.array(piece, { maxLength: 8 }), (pieces) => {
+      const content = Buffer.from(pieces.join(''))
+      const parsed = parseGoMod(content)
+      const whole = parsed.error === undefined ? parsed : undefined
+      const { retract = [], deprecated } = readGoMod(content, 'regular')
+      expect({ retract, deprecated }).toEqual({
+        retract: whole?.retract ?? [],
+        deprecated: whole?.deprecated,
+      })
+    }),
+    { numRuns: 2000 },
+  )
 })
 
 describe('names of tags', () => {
