@@ -77,8 +77,8 @@ class OwnSlot implements Slot {
   size: number | undefined
   readonly isConverted: boolean
   isMeasured = false
-  /** Settles when it is measured, by what is read of it. */
-  sizing: Promise<void> | undefined
+  /** What is read of it to find out its size. It is undefined where it cannot be read. */
+  begun: Promise<Blob | LargeBlob | undefined> | undefined
   /** A content that stands in the place of the blob's own. */
   readonly content: Uint8Array | undefined
   blob: Blob | Promise<Blob> | undefined
@@ -157,8 +157,8 @@ export class Blobs {
     this.#lastDrop = this.#clock
     const oldest = this.#clock - recentVersions
     for (const [key, slot] of this.#slots) {
-      const { blob, lastUse, sizing } = slot
-      if (lastUse >= oldest || blob instanceof Promise || sizing !== undefined) continue
+      const { blob, lastUse, begun } = slot
+      if (lastUse >= oldest || blob instanceof Promise || begun !== undefined) continue
       if (blob?.data instanceof Uint8Array) this.#keptBytes -= blob.data.length
       slot.blob = undefined
       // Lists of files may hold the slot for longer than its bytes are worth keeping.
@@ -186,12 +186,12 @@ export class Blobs {
   /** Finds out the sizes of blobs by reading what is not large: of most modules all is needed, and git asked once. */
   async begin(slots: readonly Slot[]): Promise<void> {
     if (this.#repository.readUpTo === undefined) return this.measure(slots)
-    const pending: Promise<void>[] = []
+    const pending: Promise<unknown>[] = []
     for (const slot of slots as readonly OwnSlot[]) {
       slot.lastUse = this.#clock
       if (slot.isMeasured) continue
-      slot.sizing ??= this.#begin(slot)
-      pending.push(slot.sizing)
+      slot.begun ??= this.#begin(slot)
+      pending.push(slot.begun)
     }
     if (pending.length === 0) return
     this.#pump()
@@ -221,7 +221,7 @@ export class Blobs {
     for (let index = 0; index < slots.length; index++) {
       const slot = slots[index] as OwnSlot
       slot.lastUse = this.#clock
-      if (slot.blob === undefined) slot.blob = this.#read(slot)
+      slot.blob ??= slot.begun === undefined ? this.#read(slot) : this.#readAfter(slot, slot.begun)
       if (slot.blob instanceof Promise) pending.push({ index, blob: slot.blob })
       else blobs[index] = slot.blob
     }
@@ -241,16 +241,17 @@ export class Blobs {
     if (this.#spool !== undefined) await rm(await this.#spool, { recursive: true, force: true })
   }
 
-  /** Never fails: what cannot be read has no size, and whoever loads it is told why. */
-  async #begin(slot: OwnSlot): Promise<void> {
+  /** What cannot be read has no size: whoever loads it is told why. */
+  async #begin(slot: OwnSlot): Promise<Blob | LargeBlob | undefined> {
     const found = await this.#enqueue(slot).catch((error) => {
       if (error instanceof ObjectError) return undefined
       throw error
     })
-    slot.sizing = undefined
+    slot.begun = undefined
     slot.size = found?.size
     slot.isMeasured = true
     if (found?.data !== undefined) slot.blob = found
+    return found
   }
 
   #read(slot: OwnSlot): Promise<Blob> {
@@ -264,6 +265,15 @@ export class Blobs {
       },
       () => {}, // whoever asked is told; a version that failed for another reason does not ask
     )
+    return blob
+  }
+
+  /** Another version has begun with it, while this one was asking for its size. */
+  async #readAfter(slot: OwnSlot, begun: NonNullable<OwnSlot['begun']>): Promise<Blob> {
+    const found = await begun
+    if (found?.data !== undefined) return found
+    const blob = this.#read(slot)
+    this.#pump()
     return blob
   }
 

@@ -193,6 +193,22 @@ describe('what is begun', () => {
     })
   })
 
+  test('is not read again by a version that asks for sizes', async () => {
+    const oids = [write(contentOf(650)), write(contentOf(651, 3000)), '7'.repeat(40) as Oid]
+    await use({ largeBytes: 2000 }, async (blobs, { reads }) => {
+      const slots = oids.map((oid) => blobs.slot(oid))
+      const begun = blobs.begin(slots)
+      await blobs.measure(slots)
+      const loading = slots.map((slot) => blobs.load([slot]))
+      const [small, large, missing] = await Promise.allSettled(loading)
+      await begun
+      expect(small).toMatchObject({ status: 'fulfilled', value: [{ size: 1000 }] })
+      expect(large).toMatchObject({ status: 'fulfilled', value: [{ size: 3000 }] })
+      expect(missing).toMatchObject({ status: 'rejected', reason: { code: 'object-missing' } })
+      expect(reads.filter((oid) => oid === oids[0])).toHaveLength(1)
+    })
+  })
+
   test('is not taken further where it is large: its size is all that is known then', async () => {
     const [small, large] = [contentOf(700, 900), contentOf(701, 5_000_000)]
     const oids = [small, large].map(write)

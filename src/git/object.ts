@@ -14,7 +14,7 @@
  * Pure.
  */
 
-import { createHash, type Hash } from 'node:crypto'
+import { createHash, type Hash, hash as hashOf } from 'node:crypto'
 import type { Oid } from '../model.ts'
 import type { ProblemCode } from '../problem.ts'
 
@@ -116,8 +116,16 @@ export function isObjectType(text: string): text is ObjectType {
 
 /** Returns the id that git gives to this content. */
 export function hashObject(type: ObjectType, content: Uint8Array, hash: ObjectHash): Oid {
-  return finishHash(startHash(type, content.length, hash).update(content))
+  const { length } = content
+  if (length > scratch.length - 32) return finishHash(startHash(type, length, hash).update(content))
+  // Nearly all are so small that a copy costs less than an object of the hash, which has to be collected, too.
+  const start = scratch.write(`${type} ${length}\0`, 'latin1')
+  scratch.set(content, start)
+  return hashOf(hash, scratch.subarray(0, start + length), 'hex') as Oid
 }
+
+/** For a header and a content at a time. */
+const scratch = Buffer.allocUnsafeSlow(32 * 1024)
 
 /** Returns a hash that waits for the `size` bytes of an object's content. */
 export function startHash(type: ObjectType, size: number, hash: ObjectHash): Hash {
