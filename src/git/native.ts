@@ -317,13 +317,17 @@ class Batch {
     }
   }
 
-  /** The process died of the object that it was asked for first. The others are asked for again. */
+  /**
+   * The process died of the object that it was asked for first, or of one whose content nobody wants. The others are
+   * asked for again.
+   */
   #restart(): void {
     const complaint = this.#complaint.trim().split('\n').at(-1) ?? ''
     this.#child = undefined
     this.#outgoing = ''
     this.#unsent = 0
-    const [blamed, ...waiting] = this.#queue.slice(this.#first).filter((request) => request !== undefined)
+    const waiting = this.#queue.slice(this.#first).filter((request) => request !== undefined)
+    const blamed = this.#unwanted > 0 ? undefined : waiting.shift()
     this.#queue = waiting
     this.#first = 0
     blamed?.settle(unreadable(blamed.oid, 'corrupt', complaint))

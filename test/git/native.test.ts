@@ -194,6 +194,21 @@ describe('git', () => {
     })
   })
 
+  test('that dies of a content nobody wants costs no other', async () => {
+    const raw = make()
+    const large = raw.blob(Buffer.alloc(100_000, 'x')) as Oid
+    const blobs = [...writeBlobs(raw, 8)]
+    dieAfter(20_000)
+    await use(raw, async (git) => {
+      const [stat, ...objects] = await Promise.all([
+        git.readUpTo?.(large, 50_000),
+        ...blobs.map(([oid]) => git.read(oid)),
+      ])
+      expect(stat).toEqual({ type: 'blob', size: 100_000 })
+      for (const [index, [oid]] of blobs.entries()) expect(objects[index]).toMatchObject({ oid })
+    })
+  })
+
   test('that cannot be run ends the work on the repository', async () => {
     const raw = make()
     const oid = raw.blob('x') as Oid
