@@ -3,8 +3,9 @@
  *
  * The files are those that `git archive` gives the go command for the module's
  * directory, less what a module zip leaves out. A module below the top gets
- * the repository's LICENSE if it has none. Everything is checked before a
- * content is read: names, collisions, sizes.
+ * the repository's LICENSE if it has none. Names and collisions are checked
+ * before a content is read; sizes come with the contents where all are needed,
+ * and what is large is not read before the sizes are known to be fine.
  *
  * @see protocol 4; codeRepo.Zip in cmd/go/internal/modfetch/coderepo.go and
  *   golang.org/x/mod/zip
