@@ -25,7 +25,7 @@ test('docs/architecture.md lists each source file and each script once, and no o
   const listed = [...read('docs/architecture.md').matchAll(/^\| `((?:src|scripts)\/[^`]+)` \|/gm)].map(
     ([, path]) => path,
   )
-  const files = [...filesBelow('src'), ...filesBelow('scripts')].filter((path) => path.endsWith('.ts'))
+  const files = [...filesBelow('src'), ...filesBelow('scripts')].filter((path) => /\.c?ts$/.test(path))
   expect(listed.sort()).toEqual(files.sort())
 })
 
