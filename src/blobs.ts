@@ -110,8 +110,9 @@ export const recentVersions = 32
 const batchBlobs = 64
 const batchBytes = 256 * 2 ** 10
 
-/** So much a file of source code has, more or less. */
+/** So much a file of source code has, more or less. It counts as much as so many files that were read. */
 const firstGuessBytes = 8 * 2 ** 10
+const firstGuessBlobs = 8
 
 /**
  * Others are given work ahead, for as long as this thread may be busy with something else: half of what waits, but
@@ -335,7 +336,8 @@ export class Blobs {
 
   /** What a blob has of which nothing is known yet: as much as those before it. */
   get #usualBytes(): number {
-    return Math.ceil((this.#readBytes + 8 * firstGuessBytes) / (this.#readBlobs + 8))
+    const bytes = this.#readBytes + firstGuessBlobs * firstGuessBytes
+    return Math.ceil(bytes / (this.#readBlobs + firstGuessBlobs))
   }
 
   #isLarge({ size = 0 }: OwnSlot): boolean {

@@ -90,6 +90,7 @@ async function buildOutput(settings: Settings, options: BuildOptions, live?: Liv
   return reporter.finish()
 }
 
+/** Brings the site up to date. What takes time to start is started before what uses it is loaded. */
 async function renew(
   run: Run,
   surveys: readonly Survey[],

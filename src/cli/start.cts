@@ -26,10 +26,7 @@ function load(name: string): unknown {
   if (known !== undefined) return known.exports
   const file = `${__dirname}/${name}`
   const text = `(function (exports, require, module, __filename, __dirname) {${fs.readFileSync(file, 'utf8')}\n})`
-  const script = new vm.Script(text, {
-    filename: file,
-    cachedData: readCode(file),
-  })
+  const script = new vm.Script(text, { filename: file, cachedData: readCode(file) })
   const module: { exports: unknown } = { exports: {} }
   modules.set(name, module)
   scripts.set(file, script)

@@ -111,8 +111,9 @@ export class PreparedRepository {
   take({ gitDir, hash, objectDirs }: GitLocation): Promise<OpenRepository> | undefined {
     const own = this.#location
     const isSame = gitDir === own.gitDir && hash === own.hash && `${objectDirs}` === `${own.objectDirs}`
-    const opening = isSame ? this.#opening : undefined
-    if (isSame) this.#opening = undefined
+    if (!isSame) return undefined
+    const opening = this.#opening
+    this.#opening = undefined
     return opening
   }
 

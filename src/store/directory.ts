@@ -357,17 +357,13 @@ export class DirectoryStore implements Store {
     let size = 0
     let finished = false
     try {
-      if (body instanceof Uint8Array) {
+      const append = async (chunk: Uint8Array) => {
         signal?.throwIfAborted()
-        await writeAll(descriptor, body, file)
-        size = body.byteLength
-      } else {
-        for await (const chunk of body) {
-          signal?.throwIfAborted()
-          await writeAll(descriptor, chunk, file)
-          size += chunk.byteLength
-        }
+        await writeAll(descriptor, chunk, file)
+        size += chunk.byteLength
       }
+      if (body instanceof Uint8Array) await append(body)
+      else for await (const chunk of body) await append(chunk)
       try {
         this.#isRightMode ??= (fstatSync(descriptor).mode & 0o777) === fileMode
         if (!this.#isRightMode) fchmodSync(descriptor, fileMode)
