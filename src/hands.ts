@@ -266,8 +266,11 @@ const manyRefs = 50
 /** With more than this, help is worth its start. */
 const fewBlobs = 200
 
-/** With so much before it a file is written sooner by this thread. */
-const mostLoad = 2 ** 20
+/**
+ * With so much before it a file is written sooner by this thread. It is more than it looks: what is done in the
+ * meantime is not seen before this thread is done with what it is at.
+ */
+const mostLoad = 4 * 2 ** 20
 
 // What is done takes as long as deflating so many bytes: reading a blob besides, writing a file, and hashing and
 // writing a zip, of which the bytes count a sixth.

@@ -90,8 +90,8 @@ export async function withPress<T>(
   }
 }
 
-/** Small modules are worked on many at a time, and large ones one after the other. */
-const filesAtOnce = 8000
+/** Small modules are worked on many at a time, and the largest one after the other: enough to keep all threads busy. */
+const filesAtOnce = 32_000
 
 /** Waits until there is room for a version, and returns the function that gives it back. */
 export async function takeRoom(press: Press, version: ModuleVersion): Promise<() => void> {
