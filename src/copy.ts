@@ -165,7 +165,7 @@ export async function copyVersions(
     }
   })
   faults.sort((a, b) => (a.subject < b.subject ? -1 : 1))
-  const joined = joinShards(shard, { ...source, versions: taken })
+  const joined = await joinShards(shard, { ...source, versions: taken })
   const recorded = faults.map((each) => ({ stage: 'press' as const, problem: each }))
   const ours = { ...joined, problems: [...joined.problems, ...recorded] }
   if (isSettled(survey, ours)) {

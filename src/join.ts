@@ -23,7 +23,7 @@ import { planRepository } from './plan.ts'
 import type { Problem } from './problem.ts'
 
 /** Returns the shard that a target has after it was given what is in the source. */
-export function joinShards(target: Shard, source: Shard): Shard {
+export async function joinShards(target: Shard, source: Shard): Promise<Shard> {
   const union = mergeShards(emptyShard(source.root), target, source)
   const { versions } = union
   const stays = keptRefs(target, source, versions)
@@ -44,7 +44,7 @@ export function joinShards(target: Shard, source: Shard): Shard {
     refs,
     refusals: [...refusals.values()].filter((each) => !versions.has(versionKey(each.path, each.version))),
   }
-  return { ...joined, problems: joinProblems(target, source, joined, stays) }
+  return { ...joined, problems: await joinProblems(target, source, joined, stays) }
 }
 
 type Refs = ReadonlyMap<string, RecordedRef>
@@ -81,9 +81,14 @@ function joinRef(target: Shard, name: string, ours: RecordedRef): RecordedRef {
  * The problems are those of the source, and of what it does not know. Whether a tag has moved depends on the line of its
  * version, and whether that is lived with, too: this is found out anew.
  */
-function joinProblems(target: Shard, source: Shard, joined: Shard, stays: Refs): RecordedProblem[] {
+async function joinProblems(
+  target: Shard,
+  source: Shard,
+  joined: Shard,
+  stays: Refs,
+): Promise<RecordedProblem[]> {
   const tags = new Map([...joined.refs].filter(([name]) => name.startsWith(tagPrefix)))
-  const { problems } = planRepository({ modules: [], problems: [] }, joined, tags)
+  const { problems } = await planRepository({ modules: [], problems: [] }, joined, tags)
   const ofTags = new Map(problems.map((each) => [problemKey(each), each]))
   const more = target.problems.filter(({ problem: { ref } }) => ref !== undefined && stays.has(ref))
   const joint = new Map<string, RecordedProblem>()

@@ -5,14 +5,13 @@
  * Pure. See product.md, "What it writes", and trust 2.2.
  */
 
-import nextVersion from 'semver/functions/inc.js'
 import type { RefChanges } from './changes.ts'
 import { tagPrefix } from './enumerate/tags.ts'
 import type { Enumeration } from './enumerate.ts'
 import { type RecordedRef, type Shard, versionKey } from './manifest.ts'
-import type { ModuleVersion, PublishedVersion, RefFacts } from './model.ts'
+import type { ModuleVersion, Oid, PublishedVersion, RefFacts } from './model.ts'
 import { prereleaseOf, sortVersions } from './module/version.ts'
-import { type Problem, problem } from './problem.ts'
+import { type Problem, type ProblemPlace, problem } from './problem.ts'
 
 /**
  * Returns what to record of the tags: what was opened now, and what is known.
@@ -65,36 +64,48 @@ export interface Plan {
 }
 
 /** Returns what to add and what to keep. `refs` are the tags as they are to be recorded. */
-export function planRepository(
+export async function planRepository(
   enumeration: Enumeration,
   shard: Shard,
   refs: ReadonlyMap<string, RecordedRef>,
-): Plan {
+): Promise<Plan> {
   const add = enumeration.modules.flatMap(({ versions }) => {
     const fresh = versions.filter((each) => !shard.versions.has(versionKey(each.path, each.version)))
     const byVersion = new Map(fresh.map((each) => [each.version as string, each]))
     return sortVersions([...byVersion.keys()]).flatMap((version) => byVersion.get(version) ?? [])
   })
   const keep = [...shard.versions.values()]
-  return { add, keep, problems: keep.flatMap((version) => checkTag(shard, version, refs) ?? []) }
+  const problems: Problem[] = []
+  for (const version of keep) {
+    const recorded = version.ref === undefined ? undefined : refs.get(version.ref)
+    const now = recorded?.seen ?? recorded?.facts
+    if (recorded?.gone) problems.push(describeDeleted(shard, version))
+    else if (now !== undefined && version.commit !== undefined && now.commit !== version.commit)
+      problems.push(await describeMoved(shard, version, version.commit, now))
+  }
+  return { add, keep, problems }
 }
 
-/** Returns the problem that a published version's tag has by now. */
-function checkTag(
+function placeOf({ root }: Shard, { path, version, ref }: PublishedVersion): ProblemPlace {
+  return { repository: root, ...(ref === undefined ? {} : { ref }), module: path, version }
+}
+
+function describeDeleted(shard: Shard, version: PublishedVersion): Problem {
+  return problem('tag-deleted', placeOf(shard, version), `The tag ${shortName(version.ref ?? '')} is gone.`)
+}
+
+/** Describes that the tag of a version is no longer at the commit from which it was published. */
+async function describeMoved(
   shard: Shard,
   version: PublishedVersion,
-  refs: ReadonlyMap<string, RecordedRef>,
-): Problem | undefined {
-  const recorded = version.ref === undefined ? undefined : refs.get(version.ref)
-  if (version.ref === undefined || recorded === undefined) return undefined
-  const place = { repository: shard.root, ref: version.ref, module: version.path, version: version.version }
-  if (recorded.gone) return problem('tag-deleted', place, `The tag ${shortName(version.ref)} is gone.`)
-  const now = recorded.seen ?? recorded.facts
-  if (version.commit === undefined || now.commit === version.commit) return undefined
-  const [from, to] = [version.commit, now.commit ?? now.oid]
+  from: Oid,
+  now: NonNullable<RecordedRef['seen']>,
+): Promise<Problem> {
+  const place = placeOf(shard, version)
+  const to = now.commit ?? now.oid
   const isSame = now.tree !== undefined && now.tree === version.tree
   const key = versionKey(version.path, version.version)
-  const remedy = `release ${nextTag(shard, version)} with "retract ${version.version}" in its go.mod`
+  const remedy = `release ${await nextTag(shard, version)} with "retract ${version.version}" in its go.mod`
   const hint = `Move the tag back, or ${remedy}; to live with it, pass --accept-moved ${key}.`
   const moved = isSame
     ? problem('tag-moved-same-tree', place, `The tag moved from ${from} to ${to}, which has the same files.`)
@@ -107,8 +118,9 @@ function shortName(ref: string): string {
   return ref.slice(tagPrefix.length)
 }
 
-/** Suggests the tag after the highest release of a version's module. */
-function nextTag(shard: Shard, { path, version, codeDir = '' }: PublishedVersion): string {
+/** Suggests the tag after the highest release of a version's module. What it takes is loaded only then: tags rarely move. */
+async function nextTag(shard: Shard, { path, version, codeDir = '' }: PublishedVersion): Promise<string> {
+  const { default: nextVersion } = await import('semver/functions/inc.js')
   const releases = [...shard.versions.values()]
     .filter((each) => each.path === path && prereleaseOf(each.version) === '')
     .map((each) => each.version)

@@ -143,7 +143,7 @@ async function pressVersions(
   let enumeration = enumerateVersions(repository, work.repositoryFacts, context)
   for (;;) {
     adoptOrphans(orphans, enumeration, versions)
-    const plan = planRepository(enumeration, { ...shard, versions }, facts.tags)
+    const plan = await planRepository(enumeration, { ...shard, versions }, facts.tags)
     if (plan.add.length === 0) {
       const found = [...enumeration.problems, ...plan.problems]
       return { survey, shard: describeShard(work, found), enumeration, added }

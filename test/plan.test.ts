@@ -60,15 +60,20 @@ describe('diffRefs', () => {
 })
 
 describe('planRepository', () => {
-  test('adds in the order of module and version, so that neighbours share what they are packed from', () => {
-    const run = runOnce(emptyShard(root), { 'sub/v1.0.0': 2, 'v1.10.0': 2, 'v1.9.0': 3, 'v1.9.0-rc.1': 2 })
+  test('adds in the order of module and version, so that neighbours share what they are packed from', async () => {
+    const run = await runOnce(emptyShard(root), {
+      'sub/v1.0.0': 2,
+      'v1.10.0': 2,
+      'v1.9.0': 3,
+      'v1.9.0-rc.1': 2,
+    })
     expect(run.added.map((version) => versionKey(version.path, version.version))).toEqual([
       'example.com/r@v1.9.0-rc.1',
       'example.com/r@v1.9.0',
       'example.com/r@v1.10.0',
       'example.com/r/sub@v1.0.0',
     ])
-    expect(runOnce(run.shard, { 'v1.9.0': 3 }).added).toEqual([])
+    expect((await runOnce(run.shard, { 'v1.9.0': 3 })).added).toEqual([])
   })
 
   test.for<[string, Tags, string[]]>([
@@ -77,57 +82,57 @@ describe('planRepository', () => {
     ['moved to the same files', { 'v1.0.0': 2.5 }, ['tag-moved-same-tree warning']],
     ['moved to what cannot be read', { 'v1.0.0': 1 }, ['tag-moved error']],
     ['deleted', {}, ['tag-deleted warning']],
-  ])('a published version whose tag is %s is kept', ([, tags, want]) => {
-    const first = runOnce(emptyShard(root), { 'v1.0.0': 2 }).shard
-    const { shard, problems, added } = runOnce(first, tags)
+  ])('a published version whose tag is %s is kept', async ([, tags, want]) => {
+    const first = (await runOnce(emptyShard(root), { 'v1.0.0': 2 })).shard
+    const { shard, problems, added } = await runOnce(first, tags)
     expect(problems).toEqual(want)
     expect(added).toEqual([])
     expect(shard.versions).toEqual(first.versions)
-    expect(runOnce(shard, tags).problems).toEqual(want)
-    expect(runOnce(shard, { 'v1.0.0': 2 })).toMatchObject({ problems: [], added: [] })
+    expect((await runOnce(shard, tags)).problems).toEqual(want)
+    expect(await runOnce(shard, { 'v1.0.0': 2 })).toMatchObject({ problems: [], added: [] })
   })
 
-  test('a move that was accepted is a note, and the next move is an error again', () => {
-    const { shard } = runOnce(emptyShard(root), { 'v1.0.0': 2 })
+  test('a move that was accepted is a note, and the next move is an error again', async () => {
+    const { shard } = await runOnce(emptyShard(root), { 'v1.0.0': 2 })
     const versions = new Map(
       [...shard.versions].map(([key, version]) => [key, { ...version, accepted: [oidOf(3)] }]),
     )
-    expect(runOnce({ ...shard, versions }, { 'v1.0.0': 3 }).problems).toEqual(['tag-moved note'])
-    expect(runOnce({ ...shard, versions }, { 'v1.0.0': 4 }).problems).toEqual(['tag-moved error'])
+    expect((await runOnce({ ...shard, versions }, { 'v1.0.0': 3 })).problems).toEqual(['tag-moved note'])
+    expect((await runOnce({ ...shard, versions }, { 'v1.0.0': 4 })).problems).toEqual(['tag-moved error'])
   })
 
-  test('a clone that lacks a tag says nothing of it where it is not whole', () => {
-    const { shard } = runOnce(emptyShard(root), { 'v1.0.0': 2, 'v1.2': 2 })
-    const partial = runOnce(shard, {}, 'partial')
+  test('a clone that lacks a tag says nothing of it where it is not whole', async () => {
+    const { shard } = await runOnce(emptyShard(root), { 'v1.0.0': 2, 'v1.2': 2 })
+    const partial = await runOnce(shard, {}, 'partial')
     expect(partial.problems).toEqual([])
     expect([...partial.shard.refs.keys()].sort()).toEqual(['refs/tags/v1.0.0', 'refs/tags/v1.2'])
-    expect([...runOnce(shard, {}).shard.refs]).toEqual([
+    expect([...(await runOnce(shard, {})).shard.refs]).toEqual([
       ['refs/tags/v1.0.0', { facts: factsOf('refs/tags/v1.0.0', 2), gone: true }],
     ])
   })
 
-  test('an unpublished tag may move and go as it likes', () => {
-    const { shard } = runOnce(emptyShard(root), { 'sub/v1.0.0': 3, 'v1.2': 2 })
+  test('an unpublished tag may move and go as it likes', async () => {
+    const { shard } = await runOnce(emptyShard(root), { 'sub/v1.0.0': 3, 'v1.2': 2 })
     expect(shard.versions.size).toBe(0)
-    const { shard: moved, problems, added } = runOnce(shard, { 'sub/v1.0.0': 2 })
+    const { shard: moved, problems, added } = await runOnce(shard, { 'sub/v1.0.0': 2 })
     expect(problems).toEqual([])
     expect(added).toMatchObject([{ path: 'example.com/r/sub', commit: oidOf(2) }])
     expect([...moved.refs.keys()]).toEqual(['refs/tags/sub/v1.0.0'])
   })
 
-  test('never drops a version nor its first facts, whatever happens to the refs', () => {
+  test('never drops a version nor its first facts, whatever happens to the refs', async () => {
     const names = ['v1.0.0', 'v1.1.0', 'v2.0.0', 'sub/v1.0.0', 'v1.2', 'stable']
     const change = fc.record({
       tags: fc.dictionary(fc.constantFrom(...names), fc.constantFrom(1, 2, 2.5, 3, 4, 5)),
       scope: fc.constantFrom('complete' as const, 'complete' as const, 'partial' as const),
     })
-    fc.assert(
-      fc.property(fc.array(change, { maxLength: 8 }), (changes) => {
+    await fc.assert(
+      fc.asyncProperty(fc.array(change, { maxLength: 8 }), async (changes) => {
         let shard = emptyShard(root)
         const firsts = new Map<string, PublishedVersion>()
         let listed: Tags = {}
         for (const { tags, scope } of changes) {
-          const run = runOnce(shard, tags, scope)
+          const run = await runOnce(shard, tags, scope)
           for (const version of run.added) {
             const key = versionKey(version.path, version.version)
             expect(firsts.has(key)).toBe(false)
@@ -199,11 +204,11 @@ const context: EnumerationContext = {
 }
 
 /** Does what a build does with refs: lists, opens, merges, enumerates, plans and records. */
-function runOnce(
+async function runOnce(
   shard: Shard,
   tags: Tags,
   scope: 'complete' | 'partial' = 'complete',
-): { shard: Shard; added: PublishedVersion[]; problems: string[] } {
+): Promise<{ shard: Shard; added: PublishedVersion[]; problems: string[] }> {
   const refs: Ref[] = Object.entries(tags).map(([name, commit]) => ({
     name: `refs/tags/${name}`,
     oid: oidOf(commit),
@@ -212,7 +217,7 @@ function runOnce(
   const opened = changes.open.map((ref) => factsOf(ref.name, tags[ref.name.slice('refs/tags/'.length)] ?? 0))
   const merged = mergeTags(opened, changes, shard, scope)
   const facts = { tags: [...merged.values()].map((each) => each.facts), heads: [], commits: [] }
-  const plan = planRepository(enumerateVersions(repository, facts, context), shard, merged)
+  const plan = await planRepository(enumerateVersions(repository, facts, context), shard, merged)
   const files = { h1: 'h1:x', goModH1: 'h1:y', sha256: '', size: 1 }
   const added = plan.add.map((version) => describePublished(version, files))
   const versions = new Map(
