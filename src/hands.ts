@@ -130,7 +130,6 @@ export class Hands {
   /** Prepares for so many new refs of a repository: starts the threads where they are more than a few. */
   expect(refs: number): void {
     if (refs > fewRefs) this.#start()
-    if (refs > manyRefs) void postponeOptimizing()
   }
 
   /** Starts the threads, if they are not there yet. It does not wait for them. */
@@ -261,8 +260,6 @@ const bufferStep = 64 * 2 ** 10
 
 /** So many new refs are mostly pressed before a thread would have started. */
 const fewRefs = 8
-/** So many take more than a second. */
-const manyRefs = 50
 /** With more than this, help is worth its start. */
 const fewBlobs = 200
 
@@ -322,6 +319,7 @@ class Hand {
   #take(answer: Answer): void {
     if (answer.id === 0) {
       this.isReady = true
+      void postponeOptimizing()
       return
     }
     const waiting = this.#waiting.get(answer.id)

@@ -59,6 +59,9 @@ function keepCode(): void {
   }
 }
 
+// The code also belongs to what the engine was told, which must then be nothing (engine.ts).
+if (keepsCode) require('node:v8').setFlagsFromString = () => {}
+
 const isDebugged = (process.env['MODPRESS_DEBUG'] ?? '') !== ''
 // With MODPRESS_DEBUG, places in traces are those of the sources. Node knows how; it must be told before it loads them.
 if (isDebugged) process.setSourceMapsEnabled(true)

@@ -6,10 +6,23 @@
  * keys that say how objects and refs are stored; includes are not followed,
  * and nothing in it is acted upon. A storage format that is not known is a
  * problem: read wrongly, it would look like a repository without versions.
+ *
+ * The calls are synchronous: they end in the page cache, and a trip through the
+ * thread pool costs several times as much as each of them.
  */
 
-import { constants } from 'node:fs'
-import { lstat, open, readdir, realpath, stat } from 'node:fs/promises'
+import {
+  closeSync,
+  constants,
+  fstatSync,
+  lstatSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  realpathSync,
+  type Stats,
+  statSync,
+} from 'node:fs'
 import { join, resolve } from 'node:path'
 import { type Problem, type ProblemCode, type ProblemPlace, problem } from '../problem.ts'
 import type { ObjectHash } from './object.ts'
@@ -40,7 +53,7 @@ export async function locateRepository(
   place: ProblemPlace = {},
 ): Promise<GitLocation | Problem> {
   try {
-    return await locate(resolve(dir))
+    return locate(resolve(dir))
   } catch (error) {
     if (error instanceof Refusal) return problem(error.code, place, error.message)
     if (!isSystemError(error)) throw error
@@ -62,13 +75,13 @@ class Refusal extends Error {
   }
 }
 
-async function locate(dir: string): Promise<GitLocation> {
-  const gitDir = await findGitDir(dir)
-  const commonDir = await findCommonDir(gitDir)
-  const config = parseConfig((await readSmallFile(join(commonDir, 'config'))) ?? '')
+function locate(dir: string): GitLocation {
+  const gitDir = findGitDir(dir)
+  const commonDir = findCommonDir(gitDir)
+  const config = parseConfig(readSmallFile(join(commonDir, 'config')) ?? '')
   const hash = checkFormat(dir, config)
-  const { objectDirs, missingObjectDirs } = await findObjectDirs(join(commonDir, 'objects'))
-  const shallow = await readSmallFile(join(commonDir, 'shallow'))
+  const { objectDirs, missingObjectDirs } = findObjectDirs(join(commonDir, 'objects'))
+  const shallow = readSmallFile(join(commonDir, 'shallow'))
   const originUrl = config.find((entry) => entry.key === 'remote.origin.url' && entry.value !== '')?.value
   return {
     dir,
@@ -78,32 +91,30 @@ async function locate(dir: string): Promise<GitLocation> {
     missingObjectDirs,
     hash,
     isShallow: shallow !== undefined && shallow.trim() !== '',
-    isPartial: isPromised(config) || (await hasPromisorPack(objectDirs)),
+    isPartial: isPromised(config) || hasPromisorPack(objectDirs),
     hasAlternates: objectDirs.length + missingObjectDirs.length > 1,
     ...(originUrl !== undefined && { originUrl }),
   }
 }
 
-async function findGitDir(dir: string): Promise<string> {
-  const found = await statOrNothing(dir)
+function findGitDir(dir: string): string {
+  const found = statOrNothing(dir)
   if (found === undefined) throw new Refusal('repository-not-found', `There is no directory ${dir}.`)
   if (!found.isDirectory()) throw new Refusal('repository-not-found', `${dir} is not a directory.`)
 
   const dotGit = join(dir, '.git')
-  const inner = await statOrNothing(dotGit)
+  const inner = statOrNothing(dotGit)
   if (inner?.isFile()) {
-    const target = /^gitdir: ([^\0]*)$/.exec(
-      ((await readSmallFile(dotGit)) ?? '').replace(/[\r\n]+$/, ''),
-    )?.[1]
+    const target = /^gitdir: ([^\0]*)$/.exec((readSmallFile(dotGit) ?? '').replace(/[\r\n]+$/, ''))?.[1]
     if (target === undefined || target === '') {
       throw new Refusal('repository-unreadable', `The file ${dotGit} does not say where the repository is.`)
     }
     const gitDir = resolve(dir, target)
-    if (await isGitDir(gitDir)) return gitDir
+    if (isGitDir(gitDir)) return gitDir
     throw new Refusal('repository-unreadable', `${dotGit} names ${gitDir}, which is not a git directory.`)
   }
-  if (inner?.isDirectory() && (await isGitDir(dotGit))) return dotGit
-  if (await isGitDir(dir)) return dir
+  if (inner?.isDirectory() && isGitDir(dotGit)) return dotGit
+  if (isGitDir(dir)) return dir
   if (inner !== undefined) {
     throw new Refusal('repository-unreadable', `${dotGit} is not a complete git directory.`)
   }
@@ -111,19 +122,15 @@ async function findGitDir(dir: string): Promise<string> {
 }
 
 // The signs by which git knows its own: is_git_directory() of setup.c.
-async function isGitDir(dir: string): Promise<boolean> {
-  const head = await orNothing(lstat(join(dir, 'HEAD')))
+function isGitDir(dir: string): boolean {
+  const head = orNothing(() => lstatSync(join(dir, 'HEAD')))
   if (head === undefined || head.isDirectory()) return false
-  const commonDir = await findCommonDir(dir)
-  const [objects, refs] = await Promise.all([
-    statOrNothing(join(commonDir, 'objects')),
-    statOrNothing(join(commonDir, 'refs')),
-  ])
-  return objects?.isDirectory() === true && refs?.isDirectory() === true
+  const commonDir = findCommonDir(dir)
+  return ['objects', 'refs'].every((name) => statOrNothing(join(commonDir, name))?.isDirectory() === true)
 }
 
-async function findCommonDir(gitDir: string): Promise<string> {
-  const target = (await readSmallFile(join(gitDir, 'commondir')))?.replace(/[\r\n]+$/, '')
+function findCommonDir(gitDir: string): string {
+  const target = readSmallFile(join(gitDir, 'commondir'))?.replace(/[\r\n]+$/, '')
   return target === undefined || target === '' || target.includes('\0') ? gitDir : resolve(gitDir, target)
 }
 
@@ -173,9 +180,9 @@ function isPromised(config: readonly ConfigEntry[]): boolean {
   )
 }
 
-async function hasPromisorPack(objectDirs: readonly string[]): Promise<boolean> {
+function hasPromisorPack(objectDirs: readonly string[]): boolean {
   for (const dir of objectDirs) {
-    const names = (await orNothing(readdir(join(dir, 'pack')))) ?? []
+    const names = orNothing(() => readdirSync(join(dir, 'pack'))) ?? []
     if (names.some((name) => name.endsWith('.promisor'))) return true
   }
   return false
@@ -186,27 +193,27 @@ async function hasPromisorPack(objectDirs: readonly string[]): Promise<boolean> 
  * objects directory that names them, and what is nested deeper than git
  * follows is left out. A directory that was met before is not entered again.
  */
-async function findObjectDirs(own: string): Promise<Pick<GitLocation, 'objectDirs' | 'missingObjectDirs'>> {
+function findObjectDirs(own: string): Pick<GitLocation, 'objectDirs' | 'missingObjectDirs'> {
   const objectDirs = [own]
   const missing = new Set<string>()
-  const seen = new Set([await realpath(own)])
-  const follow = async (dir: string, depth: number): Promise<void> => {
-    const text = depth > maximumDepth ? undefined : await readSmallFile(join(dir, 'info', 'alternates'))
+  const seen = new Set([realpathSync.native(own)])
+  const follow = (dir: string, depth: number): void => {
+    const text = depth > maximumDepth ? undefined : readSmallFile(join(dir, 'info', 'alternates'))
     for (const line of (text ?? '').split('\n')) {
       const path = parseAlternate(line)
       if (path === undefined) continue
-      const alternate = resolve(await realpath(dir), path)
-      const real = await orNothing(realpath(alternate))
-      if (real === undefined || (await statOrNothing(real))?.isDirectory() !== true) {
+      const alternate = resolve(realpathSync.native(dir), path)
+      const real = orNothing(() => realpathSync.native(alternate))
+      if (real === undefined || statOrNothing(real)?.isDirectory() !== true) {
         missing.add(alternate)
       } else if (!seen.has(real)) {
         seen.add(real)
         objectDirs.push(alternate)
-        await follow(real, depth + 1)
+        follow(real, depth + 1)
       }
     }
   }
-  await follow(own, 0)
+  follow(own, 0)
   return { objectDirs, missingObjectDirs: [...missing] }
 }
 
@@ -317,28 +324,29 @@ function unwrap(raw: string): string {
 const limitBytes = 1024 * 1024
 
 // A file of a few lines; undefined where there is none. A pipe in its place must not block the run.
-async function readSmallFile(path: string): Promise<string | undefined> {
-  const file = await orNothing(open(path, constants.O_RDONLY | constants.O_NONBLOCK))
+function readSmallFile(path: string): string | undefined {
+  const file = orNothing(() => openSync(path, constants.O_RDONLY | constants.O_NONBLOCK))
   if (file === undefined) return undefined
   try {
-    const found = await file.stat()
+    const found = fstatSync(file)
     if (!found.isFile()) return undefined
     if (found.size > limitBytes) {
       throw new Refusal('repository-unreadable', `The file ${path} is larger than any that git writes there.`)
     }
-    return await file.readFile('utf8')
+    return readFileSync(file, 'utf8')
   } finally {
-    await file.close()
+    closeSync(file)
   }
 }
 
-function statOrNothing(path: string): Promise<Awaited<ReturnType<typeof stat>> | undefined> {
-  return orNothing(stat(path))
+function statOrNothing(path: string): Stats | undefined {
+  // Most of what is looked for is not there, and an error is made slowly.
+  return orNothing(() => statSync(path, { throwIfNoEntry: false }))
 }
 
-async function orNothing<T>(found: Promise<T>): Promise<T | undefined> {
+function orNothing<T>(find: () => T): T | undefined {
   try {
-    return await found
+    return find()
   } catch (error) {
     if (isSystemError(error) && absentCodes.has(error.code)) return undefined
     throw error

@@ -11,12 +11,24 @@
  *
  * The rules are those of git's refs/files-backend.c. A name that git would not
  * allow is reported, and never used as a path.
+ *
+ * The calls are synchronous, for the reason that location.ts has.
  */
 
-import { closeSync, constants, type Dirent, fstatSync, openSync, readSync } from 'node:fs'
-import { lstat, readdir, readFile, readlink, realpath } from 'node:fs/promises'
+import {
+  closeSync,
+  constants,
+  type Dirent,
+  fstatSync,
+  lstatSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  readSync,
+  realpathSync,
+} from 'node:fs'
 import { basename, join, sep } from 'node:path'
-import pLimit, { type LimitFunction } from 'p-limit'
 import type { Oid, Ref } from '../model.ts'
 import { type Problem, type ProblemPlace, problem } from '../problem.ts'
 import type { GitLocation } from './location.ts'
@@ -41,19 +53,17 @@ export interface RefListing {
 /** Returns the tags and heads of a repository. Throws RepositoryError where they cannot be listed at all. */
 export async function readRefs(location: GitLocation, place: ProblemPlace): Promise<RefListing> {
   const reader = new RefReader(location)
-  const packed = await reader.readPacked()
-  const [tags, local, remote, head, remoteHead] = await Promise.all([
-    reader.list('refs/tags/'),
-    reader.list('refs/heads/'),
-    reader.list(remotePrefix),
-    reader.readFile(join(location.gitDir, 'HEAD')),
-    reader.readRaw(`${remotePrefix}HEAD`),
-  ])
+  const packed = reader.readPacked()
+  const tags = reader.list('refs/tags/')
+  const local = reader.list('refs/heads/')
+  const remote = reader.list(remotePrefix)
+  const head = reader.readFile(join(location.gitDir, 'HEAD'))
+  const remoteHead = reader.readRaw(`${remotePrefix}HEAD`)
   remote.delete(`${remotePrefix}HEAD`)
   // A bare repository is what others clone: its own heads are meant, whatever else was pushed or mirrored into it.
   const isClone = remote.size > 0 && !(isBare(location) && local.size > 0)
   const names = [...tags, ...(isClone ? remote : local)]
-  const values = await reader.resolveAll(names)
+  const values = reader.resolveAll(names)
 
   const found: Ref[] = []
   const problems = packed.map(({ message, ref }) =>
@@ -75,7 +85,7 @@ export async function readRefs(location: GitLocation, place: ProblemPlace): Prom
   found.sort((a, b) => compare(a.name, b.name))
   const heads = found.filter((ref) => ref.name.startsWith('refs/heads/'))
   const headSymbolic = head?.kind === 'symbolic' ? head.target : undefined
-  const checkedOut = headSymbolic === undefined ? head : await reader.resolve(headSymbolic)
+  const checkedOut = headSymbolic === undefined ? head : reader.resolve(headSymbolic)
   return {
     tags: found.filter((ref) => ref.name.startsWith('refs/tags/')),
     heads,
@@ -125,10 +135,9 @@ interface PackedFault {
 class RefReader {
   readonly #location: GitLocation
   readonly #packed = new Map<string, RawRef>()
-  readonly #raw = new Map<string, Promise<RawRef | undefined>>()
+  readonly #raw = new Map<string, RawRef | undefined>()
   /** The loose refs of the listed directories: a name that is not here has no file. */
   readonly #loose = new Set<string>()
-  readonly #limit: LimitFunction = pLimit(16)
   readonly #buffer = Buffer.allocUnsafe(maximumRefBytes)
 
   constructor(location: GitLocation) {
@@ -136,11 +145,11 @@ class RefReader {
   }
 
   /** Reads packed-refs, whose good lines are kept, and returns what is wrong with the others. */
-  async readPacked(): Promise<readonly PackedFault[]> {
+  readPacked(): readonly PackedFault[] {
     let text: string
     try {
       // Bytes as they are: only names that are not ASCII, which are rare, are decoded one by one.
-      text = await readFile(join(this.#location.commonDir, 'packed-refs'), 'latin1')
+      text = readFileSync(join(this.#location.commonDir, 'packed-refs'), 'latin1')
     } catch (error) {
       if (codeOf(error) === 'ENOENT') return []
       throw unreadable('packed-refs', error)
@@ -191,9 +200,9 @@ class RefReader {
   }
 
   /** Returns the names of all refs below a prefix, loose or packed. Names that git would not allow are among them. */
-  async list(prefix: string): Promise<Set<string>> {
+  list(prefix: string): Set<string> {
     const names = new Set<string>()
-    await this.#walk(join(this.#location.commonDir, prefix), prefix, names, 0)
+    this.#walk(join(this.#location.commonDir, prefix), prefix, names, 0)
     for (const name of names) this.#loose.add(name)
     for (const name of this.#packed.keys()) {
       if (name.startsWith(prefix)) names.add(name)
@@ -202,15 +211,11 @@ class RefReader {
   }
 
   /** Returns what each listed ref names in the end. Packed refs, of which there may be very many, are answered at once. */
-  async resolveAll(names: readonly string[]): Promise<readonly (RawRef | undefined)[]> {
-    const values = names.map((name) => (this.#loose.has(name) ? undefined : this.#packed.get(name)))
-    const rest = names.flatMap((name, index) => (values[index] === undefined ? [{ name, index }] : []))
-    await Promise.all(
-      rest.map(async ({ name, index }) => {
-        values[index] = await this.resolve(name)
-      }),
-    )
-    return values
+  resolveAll(names: readonly string[]): readonly (RawRef | undefined)[] {
+    return names.map((name) => {
+      const packed = this.#loose.has(name) ? undefined : this.#packed.get(name)
+      return packed ?? this.resolve(name)
+    })
   }
 
   #packedOnly(name: string): RawRef | undefined {
@@ -220,10 +225,10 @@ class RefReader {
   }
 
   /** Returns what a ref names in the end; undefined where it turned out to be no ref. */
-  async resolve(name: string): Promise<Exclude<RawRef, { kind: 'symbolic' }> | undefined> {
+  resolve(name: string): Exclude<RawRef, { kind: 'symbolic' }> | undefined {
     let at = name
     for (let depth = 0; depth < maximumSymbolicDepth; depth++) {
-      const value = await this.readRaw(at)
+      const value = this.readRaw(at)
       if (value === undefined) {
         return at === name
           ? undefined
@@ -236,26 +241,24 @@ class RefReader {
   }
 
   /** Returns what the ref itself says, from its file or else from packed-refs; undefined where there is neither. */
-  readRaw(name: string): Promise<RawRef | undefined> {
-    const known = this.#raw.get(name)
-    if (known !== undefined) return known
+  readRaw(name: string): RawRef | undefined {
+    if (this.#raw.has(name)) return this.#raw.get(name)
     const read = this.#readRaw(name)
     this.#raw.set(name, read)
     return read
   }
 
-  async #readRaw(name: string): Promise<RawRef | undefined> {
+  #readRaw(name: string): RawRef | undefined {
     if (!isRefName(name)) return { kind: 'broken', reason: 'git does not allow the name' }
     const packed = this.#packedOnly(name)
     if (packed !== undefined) return packed
-    const loose = await this.readFile(join(this.#location.commonDir, name))
+    const loose = this.readFile(join(this.#location.commonDir, name))
     return loose ?? this.#packed.get(name)
   }
 
   /** Reads a loose ref, or HEAD; undefined where there is no such file. */
-  async readFile(path: string): Promise<RawRef | undefined> {
+  readFile(path: string): RawRef | undefined {
     try {
-      // The calls end in the page cache, and a trip through the thread pool for each of them costs several times as much.
       const file = openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK)
       try {
         if (!fstatSync(file).isFile()) return undefined
@@ -272,29 +275,29 @@ class RefReader {
   }
 
   // Before 1.5 git wrote symbolic refs as symbolic links. Any other link is followed, if it stays inside.
-  async #readLink(path: string): Promise<RawRef | undefined> {
+  #readLink(path: string): RawRef | undefined {
     try {
-      const target = await readlink(path)
+      const target = readlinkSync(path)
       if (target.startsWith('refs/') && isRefName(target)) return { kind: 'symbolic', target }
-      const real = await realpath(path)
-      if (!(await this.#isInside(real))) {
+      const real = realpathSync.native(path)
+      if (!this.#isInside(real)) {
         return { kind: 'broken', reason: 'it is a symbolic link to a file outside of the git directory' }
       }
-      return (await lstat(real)).isFile() ? await this.readFile(real) : undefined
+      return lstatSync(real).isFile() ? this.readFile(real) : undefined
     } catch (error) {
       return { kind: 'broken', reason: `it is a symbolic link that leads nowhere (${codeOf(error)})` }
     }
   }
 
-  async #isInside(real: string): Promise<boolean> {
-    const roots = await Promise.all([realpath(this.#location.commonDir), realpath(this.#location.gitDir)])
-    return roots.some((root) => real.startsWith(root + sep))
+  #isInside(real: string): boolean {
+    const { commonDir, gitDir } = this.#location
+    return [commonDir, gitDir].some((dir) => real.startsWith(realpathSync.native(dir) + sep))
   }
 
-  async #walk(dir: string, prefix: string, names: Set<string>, depth: number): Promise<void> {
+  #walk(dir: string, prefix: string, names: Set<string>, depth: number): void {
     let entries: readonly Dirent[]
     try {
-      entries = await this.#limit(() => readdir(dir, { withFileTypes: true }))
+      entries = readdirSync(dir, { withFileTypes: true })
     } catch (error) {
       if (isAbsent(error)) return
       throw unreadable(prefix, error)
@@ -305,24 +308,19 @@ class RefReader {
       if (entry.name.startsWith('.') || entry.name.endsWith('.lock') || entry.name.includes('\uFFFD'))
         continue
       const name = `${prefix}${entry.name}`
-      if (
-        entry.isDirectory() ||
-        (entry.isSymbolicLink() && (await this.#isDirectoryLink(join(dir, entry.name))))
-      ) {
+      if (entry.isDirectory() || (entry.isSymbolicLink() && this.#isDirectoryLink(join(dir, entry.name)))) {
         if (depth < maximumDirectoryDepth) directories.push(entry.name)
       } else {
         names.add(name)
       }
     }
-    await Promise.all(
-      directories.map((name) => this.#walk(join(dir, name), `${prefix}${name}/`, names, depth + 1)),
-    )
+    for (const name of directories) this.#walk(join(dir, name), `${prefix}${name}/`, names, depth + 1)
   }
 
-  async #isDirectoryLink(path: string): Promise<boolean> {
+  #isDirectoryLink(path: string): boolean {
     try {
-      const real = await realpath(path)
-      return (await lstat(real)).isDirectory() && (await this.#isInside(real))
+      const real = realpathSync.native(path)
+      return lstatSync(real).isDirectory() && this.#isInside(real)
     } catch {
       return false
     }
