@@ -23,6 +23,7 @@
 
 import type { Settings } from './config/schema.ts'
 import { isCurrent, isIndexed } from './current.ts'
+import type { Early } from './early.ts'
 import type { FlowOptions } from './events.ts'
 import {
   type Candidate,
@@ -66,9 +67,28 @@ export async function build(settings: Settings, options: BuildOptions = {}): Pro
 }
 
 async function buildOutput(settings: Settings, options: BuildOptions, live?: LiveSite): Promise<Report> {
-  const { acceptMoved = [], index = 'write' } = options
   const reporter = new Reporter('build', settings, options)
   const store = await openDirectoryStore(settings.output)
+  // Without a site there is much to do for sure. What is live is restored later, if there is anything to do.
+  const isBegun = live !== undefined || (await store.get('-/manifest.jsonl')) !== undefined
+  const early = isBegun ? undefined : await openEarly(settings)
+  early?.hands.start()
+  try {
+    return await buildStore(settings, store, reporter, options, live, early)
+  } finally {
+    await early?.end()
+  }
+}
+
+async function buildStore(
+  settings: Settings,
+  store: DirectoryStore,
+  reporter: Reporter,
+  options: BuildOptions,
+  live: LiveSite | undefined,
+  early: Early | undefined,
+): Promise<Report> {
+  const { acceptMoved = [], index = 'write' } = options
   const run = await discover(settings, store, options, live?.record)
   reporter.notice(run.notices ?? [])
   await live?.restore(run.site)
@@ -83,7 +103,7 @@ async function buildOutput(settings: Settings, options: BuildOptions, live?: Liv
     return reporter.finish()
   }
 
-  const { pressed, damaged } = await renew(run, surveys, store, { ...options, acceptMoved, index })
+  const { pressed, damaged } = await renew(run, surveys, store, early, { ...options, acceptMoved, index })
   for (const each of pressed) reporter.tell(each.survey.shard, each.shard, each.added, each.survey)
   reporter.notice(damaged)
   reporter.notice(checkSite(settings.host, settings.output))
@@ -95,16 +115,22 @@ async function renew(
   run: Run,
   surveys: readonly Survey[],
   store: DirectoryStore,
+  started: Early | undefined,
   options: RenewOptions,
 ): Promise<Renewed> {
-  const { startEarly } = await import('./early.ts')
-  const early = startEarly(surveys, run.site.settings)
+  const early = started ?? (await openEarly(run.site.settings))
   try {
+    early.expect(surveys)
     const { renewSite } = await import('./renew.ts')
     return await renewSite(run, store, early, options)
   } finally {
     await early.end()
   }
+}
+
+async function openEarly(settings: Settings): Promise<Early> {
+  const { Early } = await import('./early.ts')
+  return new Early(settings)
 }
 
 export interface PlanOptions extends FlowOptions, Pick<BuildOptions, 'env' | 'failOn' | 'live'> {

@@ -9,23 +9,32 @@ import { PreparedRepository } from './git/repository.ts'
 import { Hands, shareMemory } from './hands.ts'
 import type { Survey } from './survey.ts'
 
-export interface Early {
+export class Early {
   readonly hands: Hands
-  /** The first repository of which something is new. */
-  readonly prepared?: PreparedRepository
-  /** Lets go of all that. */
-  end(): Promise<void>
-}
+  readonly #reader: Settings['git']
+  #prepared: PreparedRepository | undefined
 
-/** Starts what the work on these repositories will need first. */
-export function startEarly(surveys: readonly Survey[], { jobs, memory, git }: Settings): Early {
-  const hands = new Hands(jobs, shareMemory(memory))
-  const first = surveys.find(({ opened }) => (opened?.changes.open.length ?? 0) > 0)?.opened
-  const prepared = first && new PreparedRepository(first.location, git)
-  hands.expect(first?.changes.open.length ?? 0)
-  const end = async () => {
-    hands.end()
-    await prepared?.close()
+  constructor({ jobs, memory, git }: Pick<Settings, 'jobs' | 'memory' | 'git'>) {
+    this.hands = new Hands(jobs, shareMemory(memory))
+    this.#reader = git
   }
-  return { hands, end, ...(prepared && { prepared }) }
+
+  /** The first repository of which something is new, once it is known. */
+  get prepared(): PreparedRepository | undefined {
+    return this.#prepared
+  }
+
+  /** Starts what the work on these repositories will need first. */
+  expect(surveys: readonly Survey[]): void {
+    const opened = surveys.find((survey) => (survey.opened?.changes.open.length ?? 0) > 0)?.opened
+    if (opened === undefined) return
+    this.#prepared ??= new PreparedRepository(opened.location, this.#reader)
+    this.hands.expect(opened.changes.open.length)
+  }
+
+  /** Lets go of all that. */
+  async end(): Promise<void> {
+    this.hands.end()
+    await this.#prepared?.close()
+  }
 }

@@ -129,11 +129,11 @@ export class Hands {
 
   /** Prepares for so many new refs of a repository: starts the threads where they are more than a few. */
   expect(refs: number): void {
-    if (refs > fewRefs) this.#start()
+    if (refs > fewRefs) this.start()
   }
 
   /** Starts the threads, if they are not there yet. It does not wait for them. */
-  #start(): void {
+  start(): void {
     if (this.#hands.length > 0) return
     this.#hands = Array.from({ length: this.#wanted }, () => new Hand())
   }
@@ -149,7 +149,7 @@ export class Hands {
     let asked = 0
     const count = (blobs: number) => {
       asked += blobs
-      if (asked > fewBlobs) hands.#start()
+      if (asked > fewBlobs) hands.start()
     }
     const others: OtherReaders = {
       get count() {

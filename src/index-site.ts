@@ -18,7 +18,6 @@
  * nothing is done (current.ts).
  */
 
-import { setTimeout } from 'node:timers/promises'
 import { readAssets } from './config/package.ts'
 import type { Settings } from './config/schema.ts'
 import { describeManifest, describeSite, isNewerSite, newerFile } from './current.ts'
@@ -270,6 +269,8 @@ async function untilPut<T>(make: () => Promise<T>): Promise<T> {
         throw new FatalError(problem('publish-raced', {}, message), { exitCode: 75, cause: error })
       }
     }
+    // Loaded where it is needed, which it hardly ever is.
+    const { setTimeout } = await import('node:timers/promises')
     await setTimeout(Math.random() * Math.min(1000, 10 * 2 ** attempt))
   }
 }
