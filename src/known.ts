@@ -43,18 +43,16 @@ export async function readFacts(
   const { changes, location } = opened
   const { shard } = survey
   const { root, branches } = survey.repository
-  // Meanwhile git can walk the histories of the heads: a job with one new tag would wait for nothing else at the end.
-  const isWalked = changes.open.some(({ name }) => isBaseTag(name) || name.startsWith(headPrefix))
-  if (!location.isShallow && isWalked) {
-    const asked = changes.open.filter(({ name }) => isAsked(name, branches))
-    repository.expectAncestors?.([...new Set([...asked, ...opened.heads].map(({ oid }) => oid))])
-  }
   const facts: RefFacts[] = []
   do {
     const progress = { repository: root, done: facts.length, total: changes.open.length }
     options.onEvent?.({ type: 'progress', step: 'read', ...progress })
     const some = changes.open.slice(facts.length, facts.length + refsAtOnce)
-    facts.push(...(await Promise.all(some.map((ref) => reader.read(ref, depthOf(ref.name, branches))))))
+    const reading = Promise.all(some.map((ref) => reader.read(ref, depthOf(ref.name, branches))))
+    // Meanwhile git can walk the histories of the heads: a job with one new tag would wait for nothing else at the end.
+    // A process is started slowly, so that git is asked for the tags before.
+    if (facts.length === 0) setImmediate(() => expectHistories(survey, opened, repository))
+    facts.push(...(await reading))
   } while (facts.length < changes.open.length)
   const tags = mergeTags(facts, changes, shard, location.isShallow ? 'partial' : 'complete')
   const { commits, problems } = await findCommits(survey.repository, opened, shard, repository, reader)
@@ -94,6 +92,18 @@ export async function readFacts(
     if (recorded !== undefined) tags.set(ref, { ...recorded, facts: complete(recorded.facts) })
   }
   return { tags, heads: [...heads, ...recordedHeads].map(complete), commits: commits.map(complete), problems }
+}
+
+/** Says which histories will be walked, where there are any. */
+function expectHistories(
+  { repository: { branches } }: Survey,
+  { changes, heads, location }: OpenedSurvey,
+  repository: GitRepository,
+): void {
+  const isWalked = changes.open.some(({ name }) => isBaseTag(name) || name.startsWith(headPrefix))
+  if (location.isShallow || !isWalked) return
+  const asked = changes.open.filter(({ name }) => isAsked(name, branches))
+  repository.expectAncestors?.([...new Set([...asked, ...heads].map(({ oid }) => oid))])
 }
 
 /** So many keep git busy, and do not hold much in memory. */
