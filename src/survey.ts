@@ -4,7 +4,6 @@
  * nothing new ends here, and says again what the last run said.
  */
 
-import { hash } from 'node:crypto'
 import pLimit from 'p-limit'
 import { diffRefs, isRelevantTag, type RefChanges } from './changes.ts'
 import { isSameRepository } from './config/address.ts'
@@ -19,7 +18,7 @@ import type { ModulePath, Ref, Repository } from './model.ts'
 import { hidePlaces } from './places.ts'
 import { FatalError, type Problem, type ProblemPlace, problem } from './problem.ts'
 import { type Site, settingsHash } from './site.ts'
-import type { Store, StoredFile } from './store/store.ts'
+import { hashBody, type Store, type StoredFile } from './store/store.ts'
 
 /** A repository as it was found, held against what was published of it. */
 export interface Survey {
@@ -222,7 +221,7 @@ function parseManifestIndex(file: StoredFile | undefined): Vouched {
 export function hashShard(file: StoredFile): string
 export function hashShard(file: StoredFile | undefined): string | undefined
 export function hashShard(file: StoredFile | undefined): string | undefined {
-  return file === undefined ? undefined : hash('sha256', file.body, 'hex')
+  return file === undefined ? undefined : hashBody(file.body)
 }
 
 async function openRepository(repository: Repository): Promise<Opened | Problem> {

@@ -19,7 +19,6 @@
  * may touch the output.
  */
 
-import { hash } from 'node:crypto'
 import {
   chmodSync,
   closeSync,
@@ -52,6 +51,7 @@ import { FatalError, problem } from '../problem.ts'
 import {
   type CreateOptions,
   checkStorePath,
+  hashBody,
   type ListedFile,
   type Replacement,
   type Store,
@@ -545,15 +545,13 @@ function parentOf(path: string): string {
  */
 class TaggedFile implements StoredFile {
   readonly body: Uint8Array
-  #tag: string | undefined
 
   constructor(body: Uint8Array) {
     this.body = body
   }
 
   get tag(): string {
-    this.#tag ??= hash('sha256', this.body, 'hex')
-    return this.#tag
+    return hashBody(this.body)
   }
 }
 

@@ -10,11 +10,24 @@
  * system holds it: escaped as Go escapes modules, not escaped for a URL.
  */
 
+import { hash } from 'node:crypto'
+
 /** A file as it was when it was read. */
 export interface StoredFile {
   readonly body: Uint8Array
   /** Stands for this state of the file, as an ETag does. Opaque: it has a meaning only for its own store. */
   readonly tag: string
+}
+
+const hashes = new WeakMap<Uint8Array, string>()
+
+/** Returns the SHA-256 of what was read, in hexadecimal. Shards are asked for it more than once, and may be large. */
+export function hashBody(body: Uint8Array): string {
+  const known = hashes.get(body)
+  if (known !== undefined) return known
+  const made = hash('sha256', body, 'hex')
+  hashes.set(body, made)
+  return made
 }
 
 /** What became of a replacement. 'unchanged': the file held these very bytes already, and nothing was written. */
