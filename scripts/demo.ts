@@ -30,6 +30,10 @@ repositories:
 
 const root = fileURLToPath(new URL('../', import.meta.url))
 const [, , given] = process.argv
+if (given?.startsWith('-')) {
+  console.error('Usage: npm run demo -- [DIR]\n\nDIR is a new directory; without one it all lands in demo/.')
+  process.exit(['-h', '--help'].includes(given) ? 0 : 2)
+}
 const demo = given === undefined ? join(root, 'demo') : resolve(given)
 // The name by which people know it.
 const shown = given ?? 'demo'
