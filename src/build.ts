@@ -21,6 +21,7 @@
  * nothing new, loading it would be the largest part.
  */
 
+import { existsSync } from 'node:fs'
 import type { Settings } from './config/schema.ts'
 import { isCurrent, isIndexed } from './current.ts'
 import type { Early } from './early.ts'
@@ -37,10 +38,9 @@ import type { LiveOptions, LiveSite } from './live.ts'
 import { checkGrowth, checkSite } from './measure.ts'
 import type { PublishedVersion } from './model.ts'
 import { FatalError, problem } from './problem.ts'
-import type { Renewed, RenewOptions } from './renew.ts'
 import { type FailOn, type Report, Reporter } from './report.ts'
 import { findRoots } from './roots.ts'
-import { type DirectoryStore, openDirectoryStore } from './store/directory.ts'
+import { openDirectoryStore } from './store/directory.ts'
 import type { Store } from './store/store.ts'
 import { type Run, type Survey, surveyAll } from './survey.ts'
 import type { TargetOptions } from './targets.ts'
@@ -67,64 +67,41 @@ export async function build(settings: Settings, options: BuildOptions = {}): Pro
 }
 
 async function buildOutput(settings: Settings, options: BuildOptions, live?: LiveSite): Promise<Report> {
+  const { acceptMoved = [], index = 'write' } = options
   const reporter = new Reporter('build', settings, options)
   const store = await openDirectoryStore(settings.output)
-  // Without a site there is much to do for sure. What is live is restored later, if there is anything to do.
-  const isBegun = live !== undefined || (await store.get('-/manifest.jsonl')) !== undefined
-  const early = isBegun ? undefined : await openEarly(settings)
-  early?.hands.start()
+  let early: Early | undefined
   try {
-    return await buildStore(settings, store, reporter, options, live, early)
-  } finally {
-    await early?.end()
-  }
-}
+    // Without a site there is much to do for sure. What is live is restored later, if there is anything to do.
+    if (live === undefined && !existsSync(store.localPath('-/manifest.jsonl'))) {
+      early = await openEarly(settings)
+      early.hands.start()
+    }
+    const run = await discover(settings, store, options, live?.record)
+    reporter.notice(run.notices ?? [])
+    await live?.restore(run.site)
 
-async function buildStore(
-  settings: Settings,
-  store: DirectoryStore,
-  reporter: Reporter,
-  options: BuildOptions,
-  live: LiveSite | undefined,
-  early: Early | undefined,
-): Promise<Report> {
-  const { acceptMoved = [], index = 'write' } = options
-  const run = await discover(settings, store, options, live?.record)
-  reporter.notice(run.notices ?? [])
-  await live?.restore(run.site)
+    // Without the lock first: a run with nothing new writes nothing at all, not even that.
+    const surveys = await surveyAll(run)
+    checkAcceptMoved(surveys, acceptMoved)
+    const isIndexDone = index === 'leave' || (await isIndexed(run, surveys))
+    if (isIndexDone && (await areCurrent(surveys, settings, acceptMoved))) {
+      for (const survey of surveys) reporter.tell(survey.shard, survey.shard, [], survey)
+      reporter.notice(checkSite(settings.host, settings.output))
+      return reporter.finish()
+    }
 
-  // Without the lock first: a run with nothing new writes nothing at all, not even that.
-  const surveys = await surveyAll(run)
-  checkAcceptMoved(surveys, acceptMoved)
-  const isIndexDone = index === 'leave' || (await isIndexed(run, surveys))
-  if (isIndexDone && (await areCurrent(surveys, settings, acceptMoved))) {
-    for (const survey of surveys) reporter.tell(survey.shard, survey.shard, [], survey)
-    reporter.notice(checkSite(settings.host, settings.output))
-    return reporter.finish()
-  }
-
-  const { pressed, damaged } = await renew(run, surveys, store, early, { ...options, acceptMoved, index })
-  for (const each of pressed) reporter.tell(each.survey.shard, each.shard, each.added, each.survey)
-  reporter.notice(damaged)
-  reporter.notice(checkSite(settings.host, settings.output))
-  return reporter.finish()
-}
-
-/** Brings the site up to date. What takes time to start is started before what uses it is loaded. */
-async function renew(
-  run: Run,
-  surveys: readonly Survey[],
-  store: DirectoryStore,
-  started: Early | undefined,
-  options: RenewOptions,
-): Promise<Renewed> {
-  const early = started ?? (await openEarly(run.site.settings))
-  try {
+    // What takes time to start is started before what uses it is loaded.
+    early ??= await openEarly(settings)
     early.expect(surveys)
     const { renewSite } = await import('./renew.ts')
-    return await renewSite(run, store, early, options)
+    const { pressed, damaged } = await renewSite(run, store, early, { ...options, acceptMoved, index })
+    for (const each of pressed) reporter.tell(each.survey.shard, each.shard, each.added, each.survey)
+    reporter.notice(damaged)
+    reporter.notice(checkSite(settings.host, settings.output))
+    return reporter.finish()
   } finally {
-    await early.end()
+    await early?.end()
   }
 }
 

@@ -135,7 +135,12 @@ export class Hands {
   /** Starts the threads, if they are not there yet. It does not wait for them. */
   start(): void {
     if (this.#hands.length > 0) return
-    this.#hands = Array.from({ length: this.#wanted }, () => new Hand())
+    this.#hands = Array.from({ length: this.#wanted }, () => new Hand(() => this.#beReady()))
+  }
+
+  /** What the engine is told must come after the last of them has loaded its program. */
+  #beReady(): void {
+    if (this.#hands.length > 0 && this.#hands.every((hand) => hand.isReady)) void postponeOptimizing()
   }
 
   /** Lets them read the blobs of a repository, besides this thread. */
@@ -287,9 +292,11 @@ class Hand {
   >()
   #asked = 0
   #failure: Error | undefined
+  readonly #onReady: () => void
   isReady = false
 
-  constructor() {
+  constructor(onReady: () => void) {
+    this.#onReady = onReady
     this.#worker = startWorker()
     this.#worker.unref()
     this.#worker.on('message', (answer: Answer) => this.#take(answer))
@@ -319,7 +326,7 @@ class Hand {
   #take(answer: Answer): void {
     if (answer.id === 0) {
       this.isReady = true
-      void postponeOptimizing()
+      this.#onReady()
       return
     }
     const waiting = this.#waiting.get(answer.id)

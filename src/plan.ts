@@ -104,14 +104,18 @@ async function describeMoved(
   const place = placeOf(shard, version)
   const to = now.commit ?? now.oid
   const isSame = now.tree !== undefined && now.tree === version.tree
-  const key = versionKey(version.path, version.version)
-  const remedy = `release ${await nextTag(shard, version)} with "retract ${version.version}" in its go.mod`
-  const hint = `Move the tag back, or ${remedy}; to live with it, pass --accept-moved ${key}.`
+  const message = `The tag moved from ${from} to ${to}`
   const moved = isSame
-    ? problem('tag-moved-same-tree', place, `The tag moved from ${from} to ${to}, which has the same files.`)
-    : problem('tag-moved', place, `The tag moved from ${from} to ${to}. The first files stay.`, hint)
+    ? problem('tag-moved-same-tree', place, `${message}, which has the same files.`)
+    : problem('tag-moved', place, `${message}. The first files stay.`, await describeRemedy(shard, version))
   const isAccepted = version.accepted?.includes(to) === true
   return isAccepted ? { ...moved, severity: 'note' } : moved
+}
+
+async function describeRemedy(shard: Shard, version: PublishedVersion): Promise<string> {
+  const key = versionKey(version.path, version.version)
+  const remedy = `release ${await nextTag(shard, version)} with "retract ${version.version}" in its go.mod`
+  return `Move the tag back, or ${remedy}; to live with it, pass --accept-moved ${key}.`
 }
 
 function shortName(ref: string): string {

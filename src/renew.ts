@@ -47,7 +47,7 @@ export interface Renewed {
 
 /**
  * Does what there is to do for all repositories of a run, as the only one that writes the site, with the help of what
- * was started early.
+ * was started early. Who has started that lets go of it.
  */
 export async function renewSite(
   run: Run,
@@ -79,7 +79,6 @@ export async function renewSite(
       if (options.index !== 'leave') await indexManifest(store)
       return { pressed, damaged }
     } finally {
-      early.hands.end()
       await store.close()
     }
   })
