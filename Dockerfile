@@ -3,6 +3,10 @@
 # There is no entry point of its own, since GitLab runs a shell in the image of a job.
 
 FROM --platform=$BUILDPLATFORM node:22-slim AS build
+# The build runs the command once, so that it comes with the code that Node makes of it, and starts sooner.
+RUN apt-get update \
+  && apt-get install -y --no-install-recommends git \
+  && rm -rf /var/lib/apt/lists/*
 WORKDIR /src
 COPY package.json package-lock.json .npmrc ./
 RUN npm ci --include=dev --no-audit --no-fund
