@@ -6,7 +6,7 @@
 
 import { hash } from 'node:crypto'
 import { parentPort } from 'node:worker_threads'
-import { type BlobReader, readerHere } from './blobs.ts'
+import { type BlobReader, readerHere } from './batches.ts'
 import { eachOf } from './each.ts'
 import { type ObjectReader, openObjectReader } from './git/native.ts'
 import { ObjectError, RepositoryError } from './git/object.ts'

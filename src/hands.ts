@@ -11,14 +11,8 @@
  */
 
 import { Worker } from 'node:worker_threads'
-import {
-  type Batch,
-  type BlobReader,
-  type BlobsOptions,
-  type LargeBlob,
-  type OtherReaders,
-  readerHere,
-} from './blobs.ts'
+import { type Batch, type BlobReader, type LargeBlob, type OtherReaders, readerHere } from './batches.ts'
+import type { BlobsOptions } from './blobs.ts'
 import type { Blob } from './compress.ts'
 import { Room } from './each.ts'
 import { postponeOptimizing } from './engine.ts'
