@@ -11,6 +11,7 @@
  */
 
 import type { HostedSite, SiteFile } from '../model.ts'
+import { escapePattern } from '../module/pattern.ts'
 import {
   contentType,
   extensionTypes,
@@ -20,7 +21,6 @@ import {
   notKept,
   notKeptPattern,
 } from '../render/headers.ts'
-import { escapePattern } from './gatekeeper.ts'
 import {
   describeRoot,
   describeServer,

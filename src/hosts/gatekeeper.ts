@@ -20,6 +20,7 @@
  */
 
 import type { HostedSite } from '../model.ts'
+import { escapePattern } from '../module/pattern.ts'
 
 /** What a gatekeeper answers for, in regular expressions for decoded paths of addresses that do not mind letter case. */
 export interface Gatekeeper {
@@ -49,9 +50,4 @@ export function describeGatekeeper(
 /** Module paths have letters, digits and "-._~/". */
 function inAnyCase(prefix: string): string {
   return escapePattern(prefix).replaceAll(/[a-z]/g, '!?$&')
-}
-
-/** Returns a regular expression for a text itself. */
-export function escapePattern(text: string): string {
-  return text.replaceAll(/[\\^$.*+?()[\]{}|]/g, '\\$&')
 }

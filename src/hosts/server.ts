@@ -9,8 +9,9 @@
  */
 
 import type { HostedSite } from '../model.ts'
+import { escapePattern } from '../module/pattern.ts'
 import { plainText } from '../render/headers.ts'
-import { describeGatekeeper, escapePattern, type Gatekeeper } from './gatekeeper.ts'
+import { describeGatekeeper, type Gatekeeper } from './gatekeeper.ts'
 
 export interface Server {
   /** The name that readers know it by. */
