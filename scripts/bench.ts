@@ -3,13 +3,10 @@
  *
  *     npm run bench -- [REPOSITORY…] [--root ROOT]… [--rounds 5] [--versions N] [--without-a] [--json FILE] [--md FILE]
  *
- * A repository is a clone or a bundle. Without any, those in the folder that
- * MODPRESS_CORPUS names are taken, or else the sample repositories of the
- * demo. The name of a file says its import path: owner__name is
- * github.com/owner/name, and go.example.com__name is go.example.com/name.
- * --root says it instead, once for each repository, in their order.
- * --versions takes only so many tags, from the newest on. --without-a leaves out
- * A, which of a long history takes hours.
+ * `--help` says what it takes. The import path of a repository is told by
+ * --root; else by the name of the file, owner__name for
+ * github.com/owner/name and go.example.com__name for go.example.com/name; else
+ * by its go.mod.
  *
  * The programs, which scripts/bench/programs.ts describes, run in turn
  * (A P A P …, B P B P …, L P L P …), each into a new directory, after one run
@@ -23,6 +20,8 @@ import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'nod
 import { cpus, loadavg, tmpdir, totalmem } from 'node:os'
 import { basename, join, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
+import { modulePathOf } from '../src/module/gomod.ts'
+import { splitPathVersion } from '../src/module/path.ts'
 import { compileB, compileModpress, makePlace, type Place } from './bench/programs.ts'
 import { type Bench, benchRepository, type Source } from './bench/repository.ts'
 import { type BenchReport, type RepositoryResult, renderReport } from './bench/table.ts'
@@ -31,6 +30,26 @@ import { makeSamples, samplePrefix, samples } from './samples.ts'
 
 const usage =
   'Usage: npm run bench -- [REPOSITORY…] [--root ROOT]… [--rounds 5] [--versions N] [--without-a] [--json FILE] [--md FILE]'
+
+const help = `${usage}
+
+Measures how long all versions of a repository take, one new tag, and nothing new:
+  A  go mod download, straight from the repository
+  B  a Go program that only makes the zips
+  P  modpress
+  L  copying what modpress wrote: no program writes faster
+and gives the ratios of the runs side by side, once the hashes of modpress are those of go.
+
+  REPOSITORY    clones or bundles; without any, those in the folder $MODPRESS_CORPUS, or the samples of the demo
+  --root ROOT   the import path of the root: once for each repository, in their order; else the name of the file
+                says it (owner__name.git, go.example.com__name.bundle), or the go.mod of a clone
+  --rounds N    so many runs of each, 5 unless told
+  --versions N  only the newest N versions
+  --without-a   leaves out A, which of a long history takes hours
+  --json FILE   writes all figures
+  --md FILE     writes the tables
+
+A and B need go. docs/speed.md says how to read the tables.`
 
 const { repositories: given, roots, rounds, versions, isWithoutA, json, md } = readOptions()
 const corpus = process.env['MODPRESS_CORPUS'] ?? ''
@@ -73,8 +92,13 @@ function readOptions(): Options {
       options: {
         ...{ root: { ...text, multiple: true }, rounds: text, versions: text, json: text, md: text },
         'without-a': { type: 'boolean', default: false },
+        help: { type: 'boolean', short: 'h', default: false },
       },
     })
+    if (values.help) {
+      console.log(help)
+      return process.exit(0)
+    }
     const number = (name: 'rounds' | 'versions') => {
       const value = values[name]
       if (value !== undefined && !/^[1-9]\d*$/.test(value))
@@ -138,19 +162,34 @@ function findSources(): Source[] {
   const names = given.length > 0 ? [] : readdirSync(corpus).filter((name) => !name.startsWith('.'))
   const paths = given.length > 0 ? given : names.sort().map((name) => join(corpus, name))
   return paths.map((path, index) => {
-    const root = roots[index] ?? rootOf(path)
-    if (root === undefined) throw new Error(`${path} is not named owner__name: say its --root.\n${usage}`)
     if (!existsSync(path)) throw new Error(`${path} is not there.\n${usage}`)
+    const root = roots[index] ?? rootOfName(path) ?? rootOfModule(path)
+    if (root === undefined) {
+      throw new Error(
+        `${path} has no go.mod at its top, and is not named owner__name: say its --root.\n${usage}`,
+      )
+    }
     return { root, path: resolve(path) }
   })
 }
 
-function rootOf(path: string): string | undefined {
+function rootOfName(path: string): string | undefined {
   const elements = basename(path)
     .replace(/\.(bundle|git)$/, '')
     .split('__')
   if (elements.length < 2) return undefined
   return [...(elements[0]?.includes('.') ? [] : ['github.com']), ...elements].join('/')
+}
+
+/** Returns the path of the module at the top of a clone, without its major version. */
+function rootOfModule(path: string): string | undefined {
+  try {
+    const args = ['-C', path, 'show', 'HEAD:go.mod']
+    const found = modulePathOf(execFileSync('git', args, { stdio: ['ignore', 'pipe', 'ignore'] }))
+    return found === '' ? undefined : (splitPathVersion(found)?.prefix ?? found)
+  } catch {
+    return undefined
+  }
 }
 
 /** Returns what was run, without the directories of the machine. */
