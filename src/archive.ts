@@ -139,6 +139,7 @@ export async function readArchive(path: string): Promise<Archive> {
 /** Hashes a zip and its files, which are inflated one after the other and, but for go.mod, never held whole. */
 export async function hashArchive(path: string): Promise<ArchiveHashes> {
   return withFile(path, async (file) => {
+    if (file.size > maxTotalBytes) throw file.fault('is larger than the 500 MiB that go accepts')
     const end = await readEnd(file)
     const entries = await readDirectory(file, end)
     const total = entries.reduce((sum, entry) => sum + entry.size, 0)

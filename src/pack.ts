@@ -12,7 +12,7 @@
  */
 
 import { inflateRawSync } from 'node:zlib'
-import type { ZipPiece } from './archive.ts'
+import { archiveSize, directoryHeaderBytes, endBytes, localHeaderBytes, type ZipPiece } from './archive.ts'
 import { Blobs, type BlobsOptions } from './blobs.ts'
 import type { Blob } from './compress.ts'
 import { Room } from './each.ts'
@@ -23,6 +23,7 @@ import type { GitRepository } from './git/repository.ts'
 import { directoryOf, entryOf, type Tree, type Trees } from './git/tree.ts'
 import type { ModulePath, ModuleVersion } from './model.ts'
 import { goModH1, hashModule } from './module/dirhash.ts'
+import { zipLimitBytes } from './module/files.ts'
 import { zipVendorVersion } from './module/gomod.ts'
 import { quote } from './module/text.ts'
 import { type Problem, type ProblemPlace, problem } from './problem.ts'
@@ -41,8 +42,11 @@ export interface PackedVersion {
   readonly blobs: readonly Blob[]
 }
 
+/** What of it goes into the zip. */
+export type PackedFiles = Pick<PackedVersion, 'prefix' | 'files' | 'blobs'>
+
 /** Yields the pieces of a version's zip. */
-export function* zipPieces({ prefix, files, blobs }: PackedVersion): Generator<ZipPiece> {
+export function* zipPieces({ prefix, files, blobs }: PackedFiles): Generator<ZipPiece> {
   for (const [index, { path }] of files.entries()) {
     const blob = blobs[index]
     if (blob !== undefined) yield { name: prefix + path, ...blob }
@@ -161,7 +165,26 @@ async function pack(
   const blobs = await press.blobs.load(files.map(({ slot }) => slot))
   const goMod = await readGoModFile(press, version, tree, files, blobs)
   const prefix = `${version.path}@${version.version}/`
-  return { h1: hashModule(prefix, files, blobs), ...goMod, prefix, files, blobs }
+  const packed = { h1: hashModule(prefix, files, blobs), ...goMod, prefix, files, blobs }
+  const bytes = measureZip(packed)
+  if (bytes <= zipLimitBytes) return packed
+  const message = `The zip would have ${bytes} bytes, and go takes at most ${zipLimitBytes}.`
+  return problem('zip-too-large', place, message)
+}
+
+/**
+ * Returns the size of a zip, in bytes. Go refuses one that is larger than what it may hold, which only files come near to
+ * that cannot be compressed (MaxZipFile in golang.org/x/mod/zip).
+ */
+export function measureZip(packed: PackedFiles): number {
+  const { prefix, files, blobs } = packed
+  const headers = localHeaderBytes + directoryHeaderBytes + 2 * Buffer.byteLength(prefix)
+  let bytes = endBytes + files.length * headers
+  for (let index = 0; index < files.length; index++) {
+    bytes += 2 * (files[index]?.pathBytes ?? 0) + (blobs[index]?.compressedSize ?? 0)
+  }
+  // What is beyond the old limits of the format has more to it.
+  return bytes < zipLimitBytes / 2 && files.length < 2 ** 16 - 1 ? bytes : archiveSize(zipPieces(packed))
 }
 
 // ---- What git's archive holds ----

@@ -7,7 +7,6 @@
  * `@latest` may then be another one. In the ordinary case one round is enough.
  */
 
-import { archiveSize } from './archive.ts'
 import { recentVersions } from './blobs.ts'
 import { isRepairable } from './changes.ts'
 import { eachOf } from './each.ts'
@@ -37,7 +36,7 @@ import {
 } from './manifest.ts'
 import type { HostName, ModulePath, ModuleVersion, PublishedVersion, Repository } from './model.ts'
 import { matchesGlob } from './module/glob.ts'
-import { type Press, packVersion, takeRoom, withPress, zipPieces } from './pack.ts'
+import { measureZip, type PackedVersion, type Press, packVersion, takeRoom, withPress } from './pack.ts'
 import { planRepository } from './plan.ts'
 import { type Problem, problem } from './problem.ts'
 import { describePublished } from './published.ts'
@@ -59,12 +58,10 @@ export interface VersionSink {
   /** Writes a version and returns its line of the manifest, or why it cannot be there. */
   write(
     version: ModuleVersion,
-    packed: PackedFiles,
+    packed: PackedVersion,
     repository: ModulePath,
   ): Promise<PublishedVersion | Problem>
 }
-
-type PackedFiles = Exclude<Awaited<ReturnType<typeof packVersion>>, Problem>
 
 export interface PressOptions extends FlowOptions {
   readonly reader: WantedReader
@@ -361,12 +358,12 @@ async function packAndWrite(
 function checkHost(
   host: HostName,
   { path, version, ref }: ModuleVersion,
-  packed: PackedFiles,
+  packed: PackedVersion,
   repository: ModulePath,
 ): Problem | undefined {
   if (hostPresets[host].limits.fileBytes === undefined) return undefined
   const place = { repository, module: path, version, ...(ref === undefined ? {} : { ref }) }
-  return checkZipSize(host, archiveSize(zipPieces(packed)), place)
+  return checkZipSize(host, measureZip(packed), place)
 }
 
 function wantsDirectory(directories: Survey['repository']['directories'], dir: string): boolean {

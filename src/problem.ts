@@ -418,7 +418,7 @@ const catalogue: Readonly<Record<ProblemCode, CatalogueEntry>> = {
   },
   'zip-too-large': {
     severity: 'warning',
-    about: 'The files of the module are larger than 500 MiB together, the most that go takes.',
+    about: 'The files of the module, or its zip, are larger than 500 MiB, the most that go takes.',
     hint: 'Move large files out of the module and tag the next version.',
   },
   'license-too-large': {

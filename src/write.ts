@@ -10,12 +10,12 @@
  */
 
 import { createHash, hash } from 'node:crypto'
-import { ArchiveError, archiveSize, hashArchive, writeArchive } from './archive.ts'
+import { ArchiveError, hashArchive, writeArchive } from './archive.ts'
 import { assembleArchive, layOutArchive } from './assemble.ts'
 import { Room } from './each.ts'
 import type { Hands } from './hands.ts'
 import type { ModulePath, ModuleVersion, Oid, PublishedVersion } from './model.ts'
-import { type PackedVersion, zipPieces } from './pack.ts'
+import { measureZip, type PackedVersion, zipPieces } from './pack.ts'
 import type { VersionSink } from './press.ts'
 import { type Problem, problem } from './problem.ts'
 import { describePublished } from './published.ts'
@@ -61,7 +61,7 @@ export function siteSink(store: Store, options: SinkOptions = {}): VersionSink {
 
 /** Writes nothing: what a plan needs to know is known without. The sizes of zips are made out only where they count. */
 export function planSink(sizes: 'measured' | 'unknown'): VersionSink {
-  const sizeOf = (packed: PackedVersion) => (sizes === 'measured' ? archiveSize(zipPieces(packed)) : 0)
+  const sizeOf = (packed: PackedVersion) => (sizes === 'measured' ? measureZip(packed) : 0)
   return {
     write: async (version, packed) => recordOf(version, packed, { sha256: '', size: sizeOf(packed) }),
   }

@@ -3,11 +3,12 @@ import { rmSync } from 'node:fs'
 import { inflateRawSync } from 'node:zlib'
 import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { archiveSize } from '../src/archive.ts'
 import { readGoMod } from '../src/git/facts.ts'
 import { locateRepository } from '../src/git/location.ts'
 import { withRepository } from '../src/git/repository.ts'
 import type { ModulePath, ModuleVersion, Oid, Version } from '../src/model.ts'
-import { type PackedVersion, type Press, packVersion, withPress } from '../src/pack.ts'
+import { measureZip, type PackedVersion, type Press, packVersion, withPress, zipPieces } from '../src/pack.ts'
 import type { Problem } from '../src/problem.ts'
 import { createRepository, type FileEntry, latin1, type RawRepository } from './support/gitobjects.ts'
 import { makeDirectory, runGit } from './support/repo.ts'
@@ -313,5 +314,44 @@ describe('what is left out may be anything', () => {
     const got = await packed(files)
     expect(namesOf(got)).toEqual(['.gitattributes', 'a.txt', 'go.mod'])
     expect(contentOf(got, 'a.txt')).toBe('a\r\n')
+  })
+})
+
+describe('measureZip', () => {
+  const limit = 500 * 2 ** 20
+  const listing = (paths: readonly string[], sizes: readonly number[]) => ({
+    prefix: 'example.com/é@v1.0.0/',
+    files: paths.map((path) => {
+      const slot = { oid: '' as Oid, size: 0, isConverted: false }
+      return { path, pathBytes: Buffer.byteLength(path), slot }
+    }),
+    blobs: sizes.map((size) => {
+      const data = async function* () {}
+      return { size, crc32: 0, sha256: '', method: 'store' as const, compressedSize: size, data }
+    }),
+  })
+
+  test('gives the size of the zip, small, large, or with very many files', () => {
+    const many = Array.from({ length: 2 ** 16 }, (_, index) => `${index}.go`)
+    const cases = [
+      listing([], []),
+      listing(['go.mod', 'ä.go'], [7, 12]),
+      listing(['a', 'b'], [limit, 2 ** 32]),
+      listing(
+        many,
+        many.map(() => 1),
+      ),
+    ]
+    for (const each of cases) expect(measureZip(each)).toBe(archiveSize(zipPieces(each)))
+  })
+
+  test('finds what go would refuse although its files are small enough', () => {
+    const paths = Array.from({ length: 10 }, (_, index) => `${index}.bin`)
+    const rest = limit - 9 * 50_000_000
+    const filled = listing(
+      paths,
+      paths.map((_, index) => (index < 9 ? 50_000_000 : rest)),
+    )
+    expect(measureZip(filled)).toBeGreaterThan(limit)
   })
 })
