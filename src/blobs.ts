@@ -115,6 +115,11 @@ export class Blobs {
   #keptBytes = 0
   #clock = 0
   #lastDrop = 0
+  /** How many blobs were asked for since there was nothing to read, and how many of them are not read. */
+  #asked = 0
+  #unread = 0
+  /** Is called when some were read. @default nobody */
+  onRead: (() => void) | undefined
 
   constructor(repository: GitRepository, options: BlobsOptions = {}) {
     this.#repository = repository
@@ -209,6 +214,11 @@ export class Blobs {
     return blobs
   }
 
+  /** Which part is read of all that was asked for since there was nothing to read. */
+  get readShare(): number {
+    return this.#asked === 0 ? 0 : 1 - this.#unread / this.#asked
+  }
+
   /** Removes what large blobs left in the temporary directory. */
   async close(): Promise<void> {
     this.#slots.clear()
@@ -255,6 +265,9 @@ export class Blobs {
     if (!this.#slots.has(slot.key)) this.#slots.set(slot.key, slot)
     const bytes = Math.min(slot.isMeasured ? (slot.size ?? 0) : this.#usualBytes, this.#largeBytes)
     this.#queuedBytes += bytes
+    if (this.#unread === 0) this.#asked = 0
+    this.#asked++
+    this.#unread++
     return new Promise((resolve, reject) => {
       this.#queue.push({ slot, bytes, resolve, reject })
     })
@@ -277,6 +290,8 @@ export class Blobs {
         .finally(() => {
           if (isHere) this.#running--
           this.#usedBytes -= bytes
+          this.#unread -= batch.length
+          this.onRead?.()
           this.#pump()
         })
     }

@@ -21,6 +21,8 @@ export interface ProgressEvent {
   readonly message?: string
   readonly done?: number
   readonly total?: number
+  /** How much of what is not done is done in part: 0.5 is half of one. Where one takes long. */
+  readonly begun?: number
 }
 
 export interface VersionEvent {

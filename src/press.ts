@@ -145,21 +145,33 @@ async function pressVersions(
       const found = [...enumeration.problems, ...plan.problems]
       return { survey, shard: describeShard(work, found), enumeration, added }
     }
-    let done = 0
+    const total = plan.add.length
+    let [done, started, begun, toldMs] = [0, 0, 0, 0]
+    let last = ''
     let isAnyRefused = false
     const tell = (message?: string) => {
+      toldMs = performance.now()
       const progress = {
         repository: repository.root,
         done,
-        total: plan.add.length,
+        total,
+        ...(begun > 0 && { begun }),
         ...(message && { message }),
       }
       options.onEvent?.({ type: 'progress', step: 'pack', ...progress })
+    }
+    // One version may take as long as a thousand others. Of those that come later it is not known what they will need.
+    press.blobs.onRead = () => {
+      if (options.onEvent === undefined || started < total || performance.now() - toldMs < tellMs) return
+      begun = Math.max(begun, (total - done) * readingShare * press.blobs.readShare)
+      tell(last)
     }
     // While one waits for its contents, others are looked through and put together.
     await eachOf(plan.add, recentVersions, async (version) => {
       options.signal?.throwIfAborted()
       const key = versionKey(version.path, version.version)
+      started++
+      last = key
       tell(key)
       const outcome = await packAndWrite(press, sink, version, repository.root, site.settings.host)
       const before = shard.versions.get(key)
@@ -178,12 +190,20 @@ async function pressVersions(
         if (before === undefined) added.push(outcome)
       }
       done++
+      begun = Math.max(0, begun - 1)
     })
+    press.blobs.onRead = undefined
+    begun = 0
     tell()
     // What was packed is what was enumerated. Only a refusal can make another version the latest.
     if (isAnyRefused) enumeration = enumerateVersions(repository, work.repositoryFacts, context)
   }
 }
+
+/** Within a version this often is often enough. */
+const tellMs = 100
+/** After reading there is still the zip to be written. */
+const readingShare = 0.9
 
 /**
  * Enumerates what a shard knows, without the repository. Nothing more is published then, so that what is not published

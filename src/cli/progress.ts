@@ -98,8 +98,9 @@ class DrawnLine extends Shown {
 
   protected write({ text, detail }: Line): boolean {
     // A line that wraps could not be taken back.
-    const line = cut([text, detail].filter(Boolean).join('  '), (this.stream.columns || 80) - 1)
-    if (line === this.#shown) return false
+    const room = (this.stream.columns || 80) - 1
+    const line = cut([text(room), detail].filter(Boolean).join('  '), room)
+    if (line === '' || line === this.#shown) return false
     this.stream.write(`${eraseLine}${line}`)
     this.#shown = line
     return true
@@ -121,9 +122,10 @@ class LoggedLines extends Shown {
   }
 
   protected write({ text }: Line): boolean {
-    if (text === this.#logged) return false
-    this.stream.write(`${text}\n`)
-    this.#logged = text
+    const line = text()
+    if (line === '' || line === this.#logged) return false
+    this.stream.write(`${line}\n`)
+    this.#logged = line
     return true
   }
 
@@ -133,7 +135,8 @@ class LoggedLines extends Shown {
 // ---- The course of a run ----
 
 interface Line {
-  readonly text: string
+  /** In so much room if possible: the name of a repository is shortened, whose end says most. */
+  readonly text: (room?: number) => string
   /** What is done at the moment; only where there is room. */
   readonly detail: string
 }
@@ -143,6 +146,8 @@ interface Work {
   readonly step: ProgressEvent['step']
   readonly message: string
   readonly done: number
+  /** How much of what is not done is done in part. */
+  readonly begun: number
   /** Absent where it is not known. */
   readonly total: number | undefined
 }
@@ -172,7 +177,8 @@ class Course {
   #whole = new Estimate()
   #wholeDone = 0
 
-  update({ step, repository, message = '', done, total }: ProgressEvent, nowMs: number): void {
+  update(event: ProgressEvent, nowMs: number): void {
+    const { step, repository, message = '', done, total, begun = 0 } = event
     if (step !== this.#step && !(isPressing.has(step) && isPressing.has(this.#step))) this.#restart()
     this.#step = step
     if (repository === undefined) {
@@ -182,7 +188,7 @@ class Course {
     } else {
       // Pages are the last that is done for a repository.
       for (const [name, work] of this.#active) if (work.step === 'derive') this.#active.delete(name)
-      this.#proceed(repository, { step, message, done: done ?? 0, total }, nowMs)
+      this.#proceed(repository, { step, message, done: done ?? 0, begun, total }, nowMs)
     }
     // One that is done is counted here when it is told, a little later: what was counted is not lost in between.
     const whole = Math.max(this.#wholeDone, this.#countWhole())
@@ -200,10 +206,11 @@ class Course {
 
   #proceed(repository: string, work: Work, nowMs: number): void {
     const before = this.#active.get(repository)
-    const isSame = before?.step === work.step && before.total === work.total && before.done <= work.done
+    const isSame =
+      before?.step === work.step && before.total === work.total && reached(before) <= reached(work)
     // Objects, deltas and versions take their own time each.
     if (!isSame && this.#active.size <= (before === undefined ? 0 : 1)) this.#items = new Estimate()
-    this.#items.add(isSame ? work.done - before.done : 0, nowMs)
+    this.#items.add(isSame ? reached(work) - reached(before) : 0, nowMs)
     // The latest is last.
     this.#active.delete(repository)
     this.#active.set(repository, work)
@@ -211,13 +218,13 @@ class Course {
 
   #finish(repository: string, done: number, nowMs: number): void {
     const before = this.#active.get(repository)
-    if (before?.total === done) this.#items.add(done - before.done, nowMs)
+    if (before?.total === done) this.#items.add(done - reached(before), nowMs)
     this.#active.delete(repository)
   }
 
   /** Returns how many repositories are done, those in parts that are begun. */
   #countWhole(): number {
-    const parts = [...this.#active.values()].map(({ done, total }) => (total ? done / total : 0))
+    const parts = [...this.#active.values()].map((work) => (work.total ? reached(work) / work.total : 0))
     return (this.#repositories?.done ?? 0) + sum(parts)
   }
 
@@ -227,30 +234,55 @@ class Course {
     const step = works.length === 1 ? (work?.step ?? this.#step) : this.#step
     const verb = verbs[works.length > 1 && isPressing.has(step) ? 'pack' : step]
     const what = works.length > 1 ? count(works.length, 'repository') : safeText(repository ?? '')
-    const counted = works.flatMap(([, { done, total }]) => (total ? [{ done, total }] : []))
+    const counted = works.flatMap(([, { done, begun, total }]) => (total ? [{ done, begun, total }] : []))
     const done = sum(counted.map((each) => each.done))
+    const begun = sum(counted.map((each) => each.begun))
     const total = sum(counted.map((each) => each.total))
-    const head = [verb, what, counted.length > 0 ? `${done}/${total}` : ''].filter(Boolean).join(' ')
+    const numbers = [
+      ...(counted.length > 0 ? [`${done}/${total}`] : []),
+      ...(begun > 0 && total < fewItems ? [`${Math.floor((100 * (done + begun)) / total)} %`] : []),
+    ]
 
     const all = this.#repositories
     const isLast = all === undefined || all.done + works.length >= all.total
     // What is not known yet would come on top.
-    const remaining = counted.length === works.length ? total - done : 0
+    const remaining = counted.length === works.length ? total - done - begun : 0
     const seconds = isLast
       ? this.#items.left(remaining, nowMs)
       : this.#whole.left(all.total - this.#wholeDone, nowMs)
     const ofAll = all === undefined || all.total < 2 ? '' : `${all.done} of ${all.total} repositories done`
     const left = seconds === undefined ? '' : `${duration(seconds)} left`
     const detail = works.length === 1 ? safeText(work?.message ?? '') : ''
-    return { text: [head, ofAll, left].filter(Boolean).join(', '), detail }
+    // Between two repositories there is nothing to say.
+    const isAnything = what !== '' || ofAll !== '' || step === 'index'
+    const compose = (name: string): string => {
+      const head = [verb, name, numbers.join(', ')].filter(Boolean).join(' ')
+      return isAnything ? [head, ofAll, left].filter(Boolean).join(', ') : ''
+    }
+    const text = (room = Number.POSITIVE_INFINITY): string => {
+      const excess = compose(what).length - room
+      const isShortened = excess > 0 && works.length === 1 && what.length - excess > shortestName
+      return compose(isShortened ? `…${what.slice(excess + 1)}` : what)
+    }
+    return { text, detail }
   }
+}
+
+/** Of so few the numbers alone would stand still. */
+const fewItems = 10
+/** A name of less would say nothing. */
+const shortestName = 8
+
+/** How far something is, in the unit of what is done. */
+function reached({ done, begun }: Pick<Work, 'done' | 'begun'>): number {
+  return done + begun
 }
 
 const memoryMs = 8000
 const calmMs = 3000
 const leastCalmMs = 250
-const leastMs = 2000
-const leastDone = 2
+const leastMs = 1000
+const leastSteps = 2
 
 /**
  * How long it still takes: by the rate of the last seconds, in which older
@@ -263,7 +295,7 @@ class Estimate {
   #lastMs = 0
   #work = 0
   #timeMs = 0
-  #done = 0
+  #steps = 0
   #endMs: number | undefined
   #askedMs = 0
 
@@ -280,13 +312,14 @@ class Estimate {
     this.#work = this.#work * kept + amount * (passedMs > 0 ? newMs / passedMs : 1)
     this.#timeMs = this.#timeMs * kept + newMs
     this.#lastMs = nowMs
-    this.#done += amount
+    this.#steps++
   }
 
   /** Returns how many seconds `remaining` will take, where that can be told. */
   left(remaining: number, nowMs: number): number | undefined {
     const sinceMs = this.#startMs === undefined ? 0 : nowMs - this.#startMs
-    if (remaining <= 0 || sinceMs < leastMs || this.#done < leastDone || this.#timeMs === 0) return undefined
+    if (remaining <= 0 || sinceMs < leastMs || this.#steps < leastSteps || this.#timeMs === 0)
+      return undefined
     const eachMs = this.#timeMs / this.#work
     const lateMs = Math.max(0, nowMs - this.#lastMs - eachMs)
     if (lateMs > Math.max(memoryMs, 2 * eachMs)) {

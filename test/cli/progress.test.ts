@@ -83,6 +83,40 @@ describe('the line of a terminal', () => {
     expect(parts.join('').replaceAll(erase, '')).not.toContain('\u001b')
   })
 
+  test('shortens the name before what is left', () => {
+    const { clock, stream, tell, tellAll, last } = start({ columns: 200 })
+    const repository = 'git.example.com/a-department/a-team/a-repository'
+    tellAll({ step: 'pack', done: 2, total: 3 })
+    for (let done = 0; done < 40; done++) {
+      tell({ repository, done, total: 90 })
+      clock.pass(100)
+    }
+    expect(last()).toBe(`pressing ${repository} 39/90, 2 of 3 repositories done, 6 s left`)
+    stream.columns = 80
+    clock.pass(100)
+    expect(last()).toBe('pressing …artment/a-team/a-repository 39/90, 2 of 3 repositories done, 6 s left')
+    expect(last()?.length).toBeLessThan(80)
+    stream.columns = 50
+    clock.pass(100)
+    expect(last()).toBe('pressing git.example.com/a-department/a-team/a-re')
+  })
+
+  test('stays as it is between two repositories', () => {
+    const { clock, parts, tell } = start()
+    clock.pass(2000)
+    tell({ done: 0, total: 2, message: 'example.com/r@v1.0.0' })
+    tell({ done: 2, total: 2 })
+    clock.pass(500)
+    tell({ step: 'derive' })
+    clock.pass(100)
+    tell({ step: 'derive', done: 1, total: 1 })
+    clock.pass(500)
+    expect(parts.map((part) => part.replace(erase, ''))).toEqual([
+      'pressing example.com/r 0/2  example.com/r@v1.0.0',
+      'writing pages of example.com/r',
+    ])
+  })
+
   test('steps aside for other text, and comes back', () => {
     const { clock, parts, progress, tell } = start()
     clock.pass(2000)
@@ -148,10 +182,12 @@ describe('the time that is left', () => {
     }
   }
 
-  test('is not told before it can be, then is about right, and does not jump', () => {
+  test('is told from the first second on, is about right, and does not jump', () => {
     const random = chance()
     const promises = run(Array.from({ length: 300 }, () => 20 + 400 * (random.next().value ?? 0) ** 2))
-    expect(promises.filter(({ at }) => at < 1900).map(({ promised }) => promised)).toEqual([undefined])
+    const [{ at, promised = 0, truth } = { at: 0, truth: 0 }] = promises
+    expect(at).toBeLessThan(1100)
+    expect(Math.abs(promised - truth)).toBeLessThanOrEqual(truth * 0.5)
     const later = promises.filter(({ at }) => at > 6000)
     expect(later.length).toBeGreaterThan(30)
     for (const [index, { promised = Number.NaN, truth }] of later.entries()) {
@@ -178,6 +214,21 @@ describe('the time that is left', () => {
     const { promised, truth } = promises.find(({ at }) => at > 205_000) ?? { truth: 0 }
     expect(promised).toBeGreaterThan(truth * 0.6)
     expect(promised).toBeLessThan(truth * 1.5)
+  })
+
+  test('is told of a single version, whose contents are read one after the other', () => {
+    const { clock, tell, last } = start({ columns: 200 })
+    const promises: string[] = []
+    for (let ms = 0; ms < 20_000; ms += 100) {
+      tell({ done: 0, total: 1, begun: (0.9 * ms) / 20_000, message: 'example.com/r@v1.0.0' })
+      clock.pass(100)
+      if (ms % 5000 === 0) promises.push(last() ?? '')
+    }
+    expect(promises.slice(1)).toEqual([
+      'pressing example.com/r 0/1, 22 %, 15 s left  example.com/r@v1.0.0',
+      'pressing example.com/r 0/1, 45 %, 10 s left  example.com/r@v1.0.0',
+      'pressing example.com/r 0/1, 67 %, 8 s left  example.com/r@v1.0.0',
+    ])
   })
 
   test('is that of all repositories while some have not begun', () => {
