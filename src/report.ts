@@ -40,6 +40,8 @@ type ReportSettings = Pick<Settings, 'accept'> & {
 }
 
 /** Commands for which nothing has to say where the site is served. */
+const urlMissing =
+  'The address of the site is not known, so that there is no -/setup/ for consumers: set url, --url or MODPRESS_URL.'
 const needsNoUrl: readonly string[] = ['index', 'verify']
 
 /** Collects what became of the repositories of a run, and tells it as events. */
@@ -116,7 +118,7 @@ export class Reporter {
 
   finish(): Report {
     if (this.#settings.url === undefined && !needsNoUrl.includes(this.#command)) {
-      this.#problem(problem('url-missing', {}, 'The address of the site is not known.'), false)
+      this.#problem(problem('url-missing', {}, urlMissing), false)
     }
     const fresh = this.#problems.filter((each) => !each.known)
     const count = (severity: Problem['severity'], among: readonly ProblemEvent[]) =>

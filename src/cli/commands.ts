@@ -28,7 +28,7 @@ const ciNames = ['github', 'gitlab'] as const satisfies readonly CiName[]
 const examples = `
 Examples:
   modpress build                     press the clone you are in into ./site
-  modpress serve                     try it: GOPROXY=http://127.0.0.1:8080 go get MODULE
+  modpress serve                     try it: it says how go asks it
   modpress plan --as v1.4.0          would this tag be accepted? Nothing is written
   modpress build --fail-on warning   be strict
 
@@ -310,6 +310,9 @@ export function createProgram(): commander.Command {
         if (!isLoopback(new URL(server.url).hostname))
           report.remark(`Whoever reaches ${server.url} can read all of the site, without credentials.`)
         report.remark(`Serving ${server.site}. Press Ctrl+C to stop.`)
+        report.remark(
+          `Try one of its modules: GOPROXY="${server.url},$(go env GOPROXY)" GONOSUMDB=MODULE GONOPROXY=none go get MODULE`,
+        )
         await aborted(flow.signal)
         await server.close()
         return { exit: 0, counts: nothing, summary: '' }

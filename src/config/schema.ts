@@ -169,7 +169,7 @@ const sourceTemplate = {
 const cloneAddress = lineOfText.check(
   z.refine(
     (text) => parseAddress(text) !== undefined,
-    'must be an address such as https://host/path or git@host:path',
+    'must be an address such as https://host/path or git@host:path (a directory is named by dir)',
   ),
   z.refine((text) => !holdsCredentials(text), 'must not hold credentials; set MODPRESS_TOKEN_<HOST> instead'),
 )
@@ -201,7 +201,7 @@ const repository = {
     .optional(cloneAddress)
     .check(
       z.describe(
-        'The address that git clones, also shown in go-import and Origin. Default: the origin of "dir" as https, what a forge lists, else https:// and the root where that is not on the site itself.',
+        'The address that is cloned, https, ssh or file, also shown in go-import and Origin. Default: the origin of "dir" as https, what a forge lists, else https:// and the root where that is not on the site itself.',
       ),
     ),
   web: z

@@ -126,7 +126,8 @@ async function cloneInto(
   const shown = shownAddress(url) ?? url
   const refusal = refuse(address, shown)
   if (address === undefined || refusal !== undefined) {
-    return { problem: problem('clone-failed', { repository }, refusal ?? `${shown} is no address.`) }
+    const message = refusal ?? `${shown} is no address.`
+    return { problem: problem('clone-failed', { repository }, message, addressHint) }
   }
   if (!hasGit && address.scheme !== 'https' && address.scheme !== 'http') {
     return { problem: needsGit(repository, shown, `${address.scheme} needs it`) }
@@ -196,6 +197,9 @@ function refuse(address: Address | undefined, shown: string): string | undefined
   }
   return undefined
 }
+
+const addressHint =
+  'Give an https or ssh address. A repository on this machine is named by dir instead of clone.'
 
 /** What isomorphic-git cannot fetch. */
 function describeObstacle({ hash, head, refs }: RemoteRefs): string | undefined {

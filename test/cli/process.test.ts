@@ -44,7 +44,8 @@ describe('serve', () => {
       expect([answer.status, await answer.text()]).toEqual([200, 'v1.0.0\n'])
       child.kill(signal)
       expect(await ended).toEqual(isWindows ? [null, signal] : [0, null])
-      expect(stderr).toMatch(/^Serving .*site\. Press Ctrl\+C to stop\.\n$/)
+      expect(stderr).toMatch(/^Serving .*site\. Press Ctrl\+C to stop\.\nTry one of its modules: .*\n$/)
+      expect(stderr).toContain(`GOPROXY="${address},$(go env GOPROXY)" GONOSUMDB=MODULE`)
     },
   )
 
