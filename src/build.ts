@@ -181,7 +181,7 @@ export async function discover(
   record: Pick<Store, 'get' | 'list'> = store,
 ): Promise<Run> {
   const { acceptMoved = [], branches, writers, env = process.env } = options
-  const named = await matchRepositories(settings)
+  const { candidates: named, problems: unmatched } = await matchRepositories(settings)
   const listed = await list(settings, named, record, { ...options, env })
   const all = [...named, ...(listed?.candidates ?? [])]
   const roots = [...new Set([...all.map(({ root }) => root), ...(listed?.roots ?? [])])]
@@ -206,7 +206,7 @@ export async function discover(
     repositories,
     unchanged,
     absent: [...problems, ...(listed?.absent ?? [])],
-    notices: listed?.notices ?? [],
+    notices: [...unmatched, ...(listed?.notices ?? [])],
   }
 }
 

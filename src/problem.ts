@@ -34,6 +34,7 @@ export type ProblemCode =
   | 'repository-forbidden'
   | 'repository-hidden'
   | 'repositories-left-out'
+  | 'repositories-none'
   | 'root-shared'
   | 'root-claimed'
   | 'shallow'
@@ -211,6 +212,12 @@ const catalogue: Readonly<Record<ProblemCode, CatalogueEntry>> = {
     about:
       'Some listed repositories cannot be seen by everyone, as the site can, and were left out. They are counted, and not named: a report may be public, too.',
     hint: 'To take them in, make the site private: "access: private". To be silent about them, name them in "exclude".',
+  },
+  'repositories-none': {
+    severity: 'warning',
+    about:
+      'No git repository lies where the pattern of an entry says, so that the entry adds nothing to the site.',
+    hint: 'Correct "dir": it is relative to the configuration. Or clone the repositories there first.',
   },
   'root-shared': {
     severity: 'error',

@@ -57,16 +57,30 @@ export interface Discovery {
 
 /** Finds and clones the repositories of the settings. Throws a FatalError where a root is used twice. */
 export async function discoverRepositories(settings: Settings, options: DiscoverOptions): Promise<Discovery> {
-  return locateRepositories(settings, await matchRepositories(settings), options)
+  const { candidates } = await matchRepositories(settings)
+  return locateRepositories(settings, candidates, options)
 }
 
 /** Returns the repositories that the settings name themselves. Throws a FatalError where a root is used twice. */
-export async function matchRepositories({ repositories }: Settings): Promise<readonly Candidate[]> {
+export async function matchRepositories({ repositories, base }: Settings): Promise<Matches> {
   const named = repositories.filter(({ forge }) => forge === undefined)
   const matched = await Promise.all(named.map(matchDirectories))
   const candidates = matched.flat().sort((a, b) => compare(a.root, b.root))
   checkRootsOnce(candidates)
-  return candidates
+  const unmatched = named.filter((_, index) => matched[index]?.length === 0)
+  return { candidates, problems: unmatched.map((each) => describeUnmatched(base, each)) }
+}
+
+/** What the settings name themselves. */
+export interface Matches {
+  readonly candidates: readonly Candidate[]
+  /** Of patterns that match nothing. */
+  readonly problems: readonly Problem[]
+}
+
+function describeUnmatched(base: string, { root, dir = '', glob = '' }: RepositorySettings): Problem {
+  const pattern = relative(base, join(dir, glob)).split(sep).join('/')
+  return problem('repositories-none', {}, `No git repository is at ${pattern}, for ${root}.`)
 }
 
 /** Finds and clones repositories, each of which has a root of its own. */

@@ -317,6 +317,16 @@ export const scenarios: Readonly<Record<ProblemCode, Scenario>> = {
       forge.add({ path: 'acme/other', more: { visibility: 'internal' } }, other, 'v1.0.0')
     },
   },
+  'repositories-none': {
+    point: 'The pattern of an entry has a slip of the pen, and there is nothing where it says.',
+    because: 'suspicious',
+    subject: '',
+    says: ['at gti/*', 'example.com/{name}'],
+    next: 'new',
+    set: (stage) => {
+      stage.repositories.push({ root: 'example.com/{name}', dir: 'gti/*' })
+    },
+  },
   'root-shared': {
     point: 'Two projects in different groups have one name, and the roots are made of names.',
     because: 'must act',
