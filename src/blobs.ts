@@ -83,6 +83,9 @@ export const recentVersions = 32
 const batchBlobs = 64
 const batchBytes = 256 * 2 ** 10
 
+/** A blob of which not even the size is known is read at once only up to here: many of them may be read together. */
+const unmeasuredBytes = 256 * 2 ** 10
+
 /** So much a file of source code has, more or less. It counts as much as so many files that were read. */
 const firstGuessBytes = 8 * 2 ** 10
 const firstGuessBlobs = 8
@@ -310,7 +313,9 @@ export class Blobs {
   /** Takes as many as are a batch and the budget allows. One may always go. */
   #takeBatch(): Waiting[] {
     let [bytes, count] = [0, 0]
+    const isMeasured = this.#queue[0]?.slot.isMeasured
     for (const { slot, bytes: cost } of this.#queue) {
+      if (slot.isMeasured !== isMeasured) break
       if (this.#usedBytes + bytes + cost > this.#budgetBytes && this.#usedBytes + count > 0) break
       const isAlone = slot.content !== undefined || this.#isLarge(slot)
       if (count > 0 && (isAlone || count === batchBlobs || bytes + cost > batchBytes)) break
@@ -342,7 +347,7 @@ export class Blobs {
       first.resolve(await this.#readLarge(slot.oid))
     } else {
       const oids = batch.map(({ slot: { oid } }) => oid)
-      const large = this.#largeBytes
+      const large = slot.isMeasured ? this.#largeBytes : Math.min(this.#largeBytes, unmeasuredBytes)
       const results = await (reader === 'here'
         ? this.#reader.read(oids, large)
         : reader.read(oids, large, bytes))

@@ -144,6 +144,8 @@ interface Request {
   /** How many bytes of content are wanted at most. */
   readonly limit: number
   readonly settle: (answer: Answer | Error) => void
+  /** Whether a process was killed while this was the first. */
+  isRepeated: boolean
 }
 
 /** With so many requests git has enough to do until it is told more. */
@@ -164,6 +166,7 @@ class Batch {
   #outgoing = ''
   #unsent = 0
   #isFlushing = false
+  #isClosed = false
   #complaint = ''
   // What is read of the answer at hand: its header, then its content.
   #pending: Buffer[] = []
@@ -185,12 +188,18 @@ class Batch {
 
   /** Asks as `request` does, and has the answer told to `settle`. */
   ask(oid: Oid, limit: number, settle: Request['settle']): void {
-    this.#queue.push({ oid, limit, settle })
+    // What was still on its way when something failed may ask for more, and nobody would end that process.
+    if (this.#isClosed) {
+      settle(new Error('The repository is closed.'))
+      return
+    }
+    this.#queue.push({ oid, limit, settle, isRepeated: false })
     this.#send(oid)
   }
 
   async close(): Promise<void> {
     const child = this.#child
+    this.#isClosed = true
     this.#child = undefined
     if (child === undefined || child.exitCode !== null) return
     const closed = new Promise((resolve) => child.once('close', resolve))
@@ -243,8 +252,8 @@ class Batch {
     child.once('error', (error) =>
       this.#fail(new RepositoryError('needs-git', `git cannot be run: ${error.message}`)),
     )
-    child.once('close', () => {
-      if (this.#child === child) this.#restart()
+    child.once('close', (_code, signal) => {
+      if (this.#child === child) this.#restart(signal !== null)
     })
     return child
   }
@@ -319,15 +328,18 @@ class Batch {
 
   /**
    * The process died of the object that it was asked for first, or of one whose content nobody wants. The others are
-   * asked for again.
+   * asked for again. So is that one, once, where the process was killed: of that it may know nothing.
    */
-  #restart(): void {
+  #restart(wasKilled: boolean): void {
     const complaint = this.#complaint.trim().split('\n').at(-1) ?? ''
     this.#child = undefined
     this.#outgoing = ''
     this.#unsent = 0
     const waiting = this.#queue.slice(this.#first).filter((request) => request !== undefined)
-    const blamed = this.#unwanted > 0 ? undefined : waiting.shift()
+    const [first] = waiting
+    const isGuilty = this.#unwanted === 0 && !(wasKilled && first?.isRepeated === false)
+    const blamed = isGuilty ? waiting.shift() : undefined
+    if (!isGuilty && first !== undefined) first.isRepeated = true
     this.#queue = waiting
     this.#first = 0
     blamed?.settle(unreadable(blamed.oid, 'corrupt', complaint))

@@ -145,7 +145,7 @@ export class Trees {
       entryKind(mode) === 'tree' ? this.#load(target) : undefined,
     )
     const isThere = below.every((each) => !(each instanceof Promise))
-    return summarize(oid, entries, (isThere ? below : await Promise.all(below)) as (Tree | undefined)[])
+    return summarize(oid, entries, (isThere ? below : await allInOrder(below)) as (Tree | undefined)[])
   }
 
   /** Drops what is no part of a recent version. Trees may lie so deep that calls cannot. */
@@ -163,6 +163,15 @@ export class Trees {
       if (!(tree instanceof Promise) && !kept.has(tree)) this.#trees.delete(oid)
     }
   }
+}
+
+/** Waits for all, and throws the first failure in their order: which of them comes first in time is chance. */
+async function allInOrder<T>(list: readonly (T | Promise<T>)[]): Promise<T[]> {
+  const results = await Promise.allSettled(list)
+  return results.map((result) => {
+    if (result.status === 'rejected') throw result.reason
+    return result.value
+  })
 }
 
 function summarize(oid: Oid, entries: readonly TreeEntry[], below: readonly (Tree | undefined)[]): Tree {

@@ -155,8 +155,8 @@ describe('read', () => {
 describe('git', () => {
   const realPath = process.env['PATH'] ?? ''
 
-  /** Puts a git before the real one whose first `cat-file --batch` prints so many bytes and dies. */
-  function dieAfter(bytes: number): void {
+  /** Puts a git before the real one whose first `cat-file --batch` prints so many bytes and dies, or is killed. */
+  function dieAfter(bytes: number, end: 'exit 1' | 'kill -9 $$' = 'exit 1'): void {
     const dir = makeDirectory()
     const script = [
       '#!/bin/sh',
@@ -167,7 +167,7 @@ describe('git', () => {
       // Not "head", which keeps for itself what it has until it has all of it.
       `  dd bs=1 count=${bytes} status=none <'${dir}/answers'`,
       '  kill -9 $!',
-      '  exit 1',
+      `  ${end}`,
       'fi',
       'exec git "$@"',
       '',
@@ -192,6 +192,27 @@ describe('git', () => {
       }
       for (const [oid] of blobs) expect((await git.read(oid)).oid).toBe(oid)
     })
+  })
+
+  test.for([0, 30, 1000, 20_000])('that is killed after %i bytes costs no answer', async (bytes) => {
+    const raw = make()
+    const blobs = [...writeBlobs(raw, 30)]
+    dieAfter(bytes, 'kill -9 $$')
+    await use(raw, async (git) => {
+      const objects = await Promise.all(blobs.map(([oid]) => git.read(oid)))
+      for (const [index, [, content]] of blobs.entries())
+        expect(Buffer.from(objects[index]?.content ?? []).equals(content)).toBe(true)
+    })
+  })
+
+  test('is not started again for who asks when all is over', async () => {
+    const raw = make()
+    const oid = raw.blob('x') as Oid
+    const closed = await use(raw, async (git) => {
+      await git.read(oid)
+      return git
+    })
+    await expect(closed.read(oid)).rejects.toThrow('The repository is closed.')
   })
 
   test('that dies of a content nobody wants costs no other', async () => {
