@@ -23,6 +23,7 @@ import { type Blob, compress, deflateLevel } from './compress.ts'
 import { ObjectError } from './git/object.ts'
 import type { GitRepository } from './git/repository.ts'
 import type { Oid } from './model.ts'
+import { FatalError, problem } from './problem.ts'
 
 export interface BlobsOptions {
   /** Who reads small blobs. @default this thread, from the repository */
@@ -225,7 +226,9 @@ export class Blobs {
   /** Removes what large blobs left in the temporary directory. */
   async close(): Promise<void> {
     this.#slots.clear()
-    if (this.#spool !== undefined) await rm(await this.#spool, { recursive: true, force: true })
+    // Where it could not be made, whoever needed it is told.
+    const spool = await this.#spool?.catch(() => undefined)
+    if (spool !== undefined) await rm(spool, { recursive: true, force: true })
   }
 
   /** What cannot be read has no size: whoever loads it is told why. */
@@ -372,12 +375,12 @@ export class Blobs {
       return blob
     }
     const file = await this.#nextFile()
-    await writeFile(file, data)
+    await writeFile(file, data).catch(throwSpoolFault)
     return { ...blob, data: () => createReadStream(file) }
   }
 
   async #nextFile(): Promise<string> {
-    this.#spool ??= mkdtemp(join(tmpdir(), 'modpress-'))
+    this.#spool ??= mkdtemp(join(tmpdir(), 'modpress-')).catch(throwSpoolFault)
     return join(await this.#spool, String(this.#spooled++))
   }
 
@@ -401,10 +404,18 @@ export class Blobs {
       }
     }
     const deflate = zlib.createDeflateRaw({ level: deflateLevel })
-    await pipeline(content, deflate, measure, createWriteStream(file))
+    await pipeline(content, deflate, measure, createWriteStream(file)).catch(throwSpoolFault)
     const data = () => createReadStream(file, { highWaterMark: 2 ** 18 })
     return { size, crc32, sha256: hash.digest('hex'), method: 'deflate', compressedSize, data }
   }
+}
+
+/** What the system refuses is no mistake of ours. */
+function throwSpoolFault(cause: unknown): never {
+  if (!(cause instanceof Error && 'syscall' in cause && 'code' in cause)) throw cause
+  const message = `The temporary directory ${tmpdir()} cannot be written: ${cause.code}.`
+  const hint = 'Make room there for large files, or name another directory by TMPDIR.'
+  throw new FatalError(problem('output-unwritable', {}, message, hint), { cause })
 }
 
 /** A thread that is alone asks for the next batch while it works on one. */

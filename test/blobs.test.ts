@@ -1,5 +1,6 @@
 import { createHash, randomBytes } from 'node:crypto'
 import { readdirSync } from 'node:fs'
+import { join } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
 import zlib from 'node:zlib'
 import fc from 'fast-check'
@@ -304,6 +305,22 @@ describe('a large blob', () => {
       await expectBlob(blob, content)
     })
     expect(readdirSync(temporary)).toEqual([])
+  })
+})
+
+test('a temporary directory that cannot be written ends the work, and is named', async () => {
+  const temporary = join(makeDirectory(), 'gone')
+  vi.stubEnv('TMPDIR', temporary)
+  const large = write(contentOf(502, 5000))
+  await use({ largeBytes: 4999 }, async (blobs) => {
+    await expect(loadOne(blobs, large)).rejects.toMatchObject({
+      name: 'FatalError',
+      exitCode: 2,
+      problem: {
+        code: 'output-unwritable',
+        message: expect.stringContaining(`${temporary} cannot be written: ENOENT`),
+      },
+    })
   })
 })
 
