@@ -20,8 +20,8 @@ import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'nod
 import { cpus, loadavg, tmpdir, totalmem } from 'node:os'
 import { basename, join, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
+import { rootOf } from '../src/config/infer.ts'
 import { modulePathOf } from '../src/module/gomod.ts'
-import { splitPathVersion } from '../src/module/path.ts'
 import { compileB, compileModpress, makePlace, type Place } from './bench/programs.ts'
 import { type Bench, benchRepository, type Source } from './bench/repository.ts'
 import { type BenchReport, type RepositoryResult, renderReport } from './bench/table.ts'
@@ -181,12 +181,12 @@ function rootOfName(path: string): string | undefined {
   return [...(elements[0]?.includes('.') ? [] : ['github.com']), ...elements].join('/')
 }
 
-/** Returns the path of the module at the top of a clone, without its major version. */
+/** Returns the root that the go.mod at the top of a clone gives. */
 function rootOfModule(path: string): string | undefined {
   try {
     const args = ['-C', path, 'show', 'HEAD:go.mod']
     const found = modulePathOf(execFileSync('git', args, { stdio: ['ignore', 'pipe', 'ignore'] }))
-    return found === '' ? undefined : (splitPathVersion(found)?.prefix ?? found)
+    return found === '' ? undefined : rootOf(found)
   } catch {
     return undefined
   }

@@ -12,7 +12,8 @@
  */
 
 import { inflateRawSync } from 'node:zlib'
-import { archiveSize, directoryHeaderBytes, endBytes, localHeaderBytes, type ZipPiece } from './archive.ts'
+import { archiveSize, type ZipPiece } from './archive.ts'
+import { layOutArchive } from './assemble.ts'
 import { Blobs, type BlobsOptions } from './blobs.ts'
 import type { Blob } from './compress.ts'
 import { Room } from './each.ts'
@@ -166,25 +167,17 @@ async function pack(
   const goMod = await readGoModFile(press, version, tree, files, blobs)
   const prefix = `${version.path}@${version.version}/`
   const packed = { h1: hashModule(prefix, files, blobs), ...goMod, prefix, files, blobs }
+  // What cannot be compressed is larger in a zip (MaxZipFile in golang.org/x/mod/zip).
   const bytes = measureZip(packed)
   if (bytes <= zipLimitBytes) return packed
   const message = `The zip would have ${bytes} bytes, and go takes at most ${zipLimitBytes}.`
   return problem('zip-too-large', place, message)
 }
 
-/**
- * Returns the size of a zip, in bytes. Go refuses one that is larger than what it may hold, which only files come near to
- * that cannot be compressed (MaxZipFile in golang.org/x/mod/zip).
- */
+/** Returns the size of the zip, in bytes. */
 export function measureZip(packed: PackedFiles): number {
   const { prefix, files, blobs } = packed
-  const headers = localHeaderBytes + directoryHeaderBytes + 2 * Buffer.byteLength(prefix)
-  let bytes = endBytes + files.length * headers
-  for (let index = 0; index < files.length; index++) {
-    bytes += 2 * (files[index]?.pathBytes ?? 0) + (blobs[index]?.compressedSize ?? 0)
-  }
-  // What is beyond the old limits of the format has more to it.
-  return bytes < zipLimitBytes / 2 && files.length < 2 ** 16 - 1 ? bytes : archiveSize(zipPieces(packed))
+  return layOutArchive(prefix, files, blobs)?.bytes ?? archiveSize(zipPieces(packed))
 }
 
 // ---- What git's archive holds ----

@@ -10,12 +10,16 @@ import { problemKey, type RecordedProblem, type Shard } from './manifest.ts'
 import { escapePattern } from './module/pattern.ts'
 import type { Problem } from './problem.ts'
 
-/** Returns a problem that names directories relative to the configuration. */
-export function hidePlaces(settings: Settings, found: Problem): Problem {
-  return placeHider(settings)(found)
+/** Returns what gives a problem that names directories relative to the configuration. Without any it costs nothing. */
+export function placeHider(settings: Settings): (found: Problem) => Problem {
+  let hide: ((text: string) => string) | undefined
+  return (found) => {
+    hide ??= textHider(settings)
+    return { ...found, message: hide(found.message) }
+  }
 }
 
-function placeHider({ base, output, cache, repositories }: Settings): (found: Problem) => Problem {
+function textHider({ base, output, cache, repositories }: Settings): (text: string) => string {
   const places = [output, ...repositories.flatMap(({ dir }) => dir ?? []), base].map(
     (dir) => [dir, relative(base, dir) || '.'] as const,
   )
@@ -23,10 +27,7 @@ function placeHider({ base, output, cache, repositories }: Settings): (found: Pr
   // The longest first, and whole names alone: one may begin another, or end it, as it does once it is relative.
   const sorted = [...names.keys()].sort((a, b) => b.length - a.length).map(escapePattern)
   const pattern = new RegExp(`(?<![\\w.-])(?:${sorted.join('|')})(?!\\.?[\\w-])`, 'g')
-  return (found) => {
-    const message = found.message.replace(pattern, (place) => names.get(place) ?? place)
-    return { ...found, message }
-  }
+  return (text) => text.replace(pattern, (place) => names.get(place) ?? place)
 }
 
 /** Returns a shard that names no directory of the machine, and each problem once, in an order of their own. */

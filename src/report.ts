@@ -40,9 +40,10 @@ type ReportSettings = Pick<Settings, 'accept'> & {
 }
 
 /** Commands for which nothing has to say where the site is served. */
+const needsNoUrl: readonly string[] = ['index', 'verify']
+
 const urlMissing =
   'The address of the site is not known, so that there is no -/setup/ for consumers: set url, --url or MODPRESS_URL.'
-const needsNoUrl: readonly string[] = ['index', 'verify']
 
 /** Collects what became of the repositories of a run, and tells it as events. */
 export class Reporter {

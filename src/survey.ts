@@ -15,7 +15,7 @@ import { type RefListing, readRefs } from './git/refs.ts'
 import type { Imagined } from './imagine.ts'
 import { emptyShard, openProblems, parseShard, type Shard, shardPath } from './manifest.ts'
 import type { ModulePath, Ref, Repository } from './model.ts'
-import { hidePlaces } from './places.ts'
+import { placeHider } from './places.ts'
 import { FatalError, type Problem, type ProblemPlace, problem } from './problem.ts'
 import { type Site, settingsHash } from './site.ts'
 import { hashBody, type Store, type StoredFile } from './store/store.ts'
@@ -71,6 +71,7 @@ export async function surveyAll(run: Run, imagined?: Imagined): Promise<Survey[]
   const { store, site, repositories, unchanged = [], absent } = run
   const all = [...repositories, ...unchanged].sort((a, b) => (a.root < b.root ? -1 : 1))
   const limit = pLimit(16)
+  const hide = placeHider(site.settings)
   // In a site of thousands of repositories the index is larger than what it saves.
   const vouched = run.isShared ? new Map() : parseManifestIndex(await store.get('-/manifest.jsonl'))
   const surveys = await Promise.all(
@@ -83,14 +84,14 @@ export async function surveyAll(run: Run, imagined?: Imagined): Promise<Survey[]
           : await surveyRepository(run, repository, await openRepository(repository), extra, vouched)
         return {
           ...survey,
-          problems: [...more, ...survey.problems].map((each) => hidePlaces(site.settings, each)),
+          problems: [...more, ...survey.problems].map(hide),
         }
       }),
     ),
   )
   const known = new Set<string>(all.map(({ root }) => root))
   const others = absent.filter(({ repository }) => repository !== undefined && !known.has(repository))
-  const absentSurveys = others.map((each) => surveyAbsent(store, hidePlaces(site.settings, each), vouched))
+  const absentSurveys = others.map((each) => surveyAbsent(store, hide(each), vouched))
   return [...surveys, ...(await Promise.all(absentSurveys))]
 }
 

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import type { Settings } from '../src/config/schema.ts'
-import { hidePlaces } from '../src/places.ts'
+import { placeHider } from '../src/places.ts'
 import { problem } from '../src/problem.ts'
 
 const settings = {
@@ -12,9 +12,10 @@ const settings = {
 
 function hidden(text: string): string {
   const found = problem('repository-not-found', { repository: 'example.com/r' }, text)
-  const once = hidePlaces(settings, found)
+  const hide = placeHider(settings)
+  const once = hide(found)
   // What was told of a repository is told again when its record is written.
-  expect(hidePlaces(settings, once)).toEqual(once)
+  expect(hide(once)).toEqual(once)
   return once.message
 }
 

@@ -40,7 +40,7 @@ export async function inferRoot(dir: string, git: Settings['git']): Promise<stri
 }
 
 /** A repository's root is the path without "/vN"; in gopkg.in's paths the version is part of the repository. */
-function rootOf(modulePath: string): string {
+export function rootOf(modulePath: string): string {
   if (modulePath.startsWith('gopkg.in/')) return modulePath
   return splitPathVersion(modulePath)?.prefix ?? modulePath
 }

@@ -5,6 +5,8 @@
  * Pure.
  */
 
+import { escapePattern } from '../module/pattern.ts'
+
 /** What stands for a repository in a template. */
 export interface TemplateValues {
   readonly name: string
@@ -27,7 +29,7 @@ export function fillTemplate(template: string, values: TemplateValues): string {
 export function fitsTemplate(template: string, text: string): boolean {
   const parts = template.split(/(\{name\}|\{path\})/).map((part) => {
     if (part === '{name}') return '[^/]+'
-    return part === '{path}' ? '.+' : part.replaceAll(/[\\.+*?^${}()|[\]]/g, '\\$&')
+    return part === '{path}' ? '.+' : escapePattern(part)
   })
   return new RegExp(`^${parts.join('')}$`, 'i').test(text)
 }
