@@ -8,14 +8,10 @@
  * bounded: what is being read and deflated at once by a budget; when much is
  * kept, what the last versions did not use is dropped, and what is too much
  * even so lies in temporary files. Large blobs never are in memory whole, but
- * are deflated into such a file by and by.
+ * are deflated into such a file by and by; files go as soon as they are many.
  */
 
 import { createHash } from 'node:crypto'
-import { createReadStream, createWriteStream } from 'node:fs'
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { pipeline } from 'node:stream/promises'
 import zlib from 'node:zlib'
 import { type BlobReader, type LargeBlob, type OtherReaders, readerHere } from './batches.ts'
@@ -23,7 +19,7 @@ import { type Blob, compress, deflateLevel } from './compress.ts'
 import { ObjectError } from './git/object.ts'
 import type { GitRepository } from './git/repository.ts'
 import type { Oid } from './model.ts'
-import { FatalError, problem } from './problem.ts'
+import { Spool, type SpooledFile } from './spool.ts'
 
 export interface BlobsOptions {
   /** Who reads small blobs. @default this thread, from the repository */
@@ -32,8 +28,13 @@ export interface BlobsOptions {
   readonly largeBytes?: number
   /** How much content may be in memory undeflated at a time. @default 16 MiB */
   readonly budgetBytes?: number
-  /** From how many deflated bytes on blobs are dropped that are not in use. Four times as many never are in memory. @default 16 MiB */
+  /**
+   * From how many deflated bytes on blobs are dropped that are not in use. Four times as many never are in memory, and
+   * from as many on files are dropped. @default 16 MiB
+   */
   readonly keepBytes?: number
+  /** Ends what is being read, and refuses what is still to be read. */
+  readonly signal?: AbortSignal
 }
 
 /** A blob of the repository, as far as it is known. All files that hold it share it. */
@@ -56,6 +57,8 @@ class OwnSlot implements Slot {
   /** A content that stands in the place of the blob's own. */
   readonly content: Uint8Array | undefined
   blob: Blob | Promise<Blob> | undefined
+  /** Where its bytes lie if not in memory. */
+  file: SpooledFile | undefined
   lastUse = 0
 
   constructor(key: string, oid: Oid, content?: Uint8Array) {
@@ -79,6 +82,9 @@ interface Waiting {
 
 /** What so many versions did not use is dropped. They are as many as are worked on at a time. */
 export const recentVersions = 32
+
+/** Temporary files that so many versions did not use are dropped, as one of them may be as large as a thousand blobs in memory. */
+const recentWithFiles = 4
 
 /** Batches are this large: the way to another thread is then nothing beside the work, and all soon have some. */
 const batchBlobs = 64
@@ -113,11 +119,14 @@ export class Blobs {
   /** How many batches this thread reads, and what those of all may hold in memory. */
   #running = 0
   #usedBytes = 0
-  #spool: Promise<string> | undefined
-  #spooled = 0
+  readonly #signal: AbortSignal | undefined
+  readonly #spool = new Spool()
+  readonly #inFiles = new Set<OwnSlot>()
   /** How many deflated bytes the slots hold in memory. */
   #keptBytes = 0
+  /** How many versions were started, and which of them are not ended, the oldest first. */
   #clock = 0
+  readonly #atWork = new Set<number>()
   #lastDrop = 0
   /** How many blobs were asked for since there was nothing to read, and how many of them are not read. */
   #asked = 0
@@ -131,21 +140,44 @@ export class Blobs {
     this.#budgetBytes = options.budgetBytes ?? 16 * 2 ** 20
     this.#largeBytes = options.largeBytes ?? 4 * 2 ** 20
     this.#keepBytes = options.keepBytes ?? 16 * 2 ** 20
+    this.#signal = options.signal
+    this.#signal?.addEventListener('abort', this.#refuse)
   }
 
-  /** Starts the next version. Where much is kept, what the last ones did not use is dropped. */
-  nextVersion(): void {
-    this.#clock++
+  /** Starts the next version, and returns the function that ends it. Where much is kept, what is not in use is dropped. */
+  startVersion(): () => void {
+    const version = ++this.#clock
+    this.#atWork.add(version)
+    this.#dropBlobs()
+    this.#dropFiles()
+    return () => this.#atWork.delete(version)
+  }
+
+  #dropBlobs(): void {
     if (this.#keptBytes < this.#keepBytes || this.#clock < this.#lastDrop + recentVersions) return
     this.#lastDrop = this.#clock
     const oldest = this.#clock - recentVersions
     for (const [key, slot] of this.#slots) {
-      const { blob, lastUse, begun } = slot
-      if (lastUse >= oldest || blob instanceof Promise || begun !== undefined) continue
+      const { blob, lastUse, begun, file } = slot
+      if (lastUse >= oldest || blob instanceof Promise || begun !== undefined || file !== undefined) continue
       if (blob?.data instanceof Uint8Array) this.#keptBytes -= blob.data.length
       slot.blob = undefined
       // Lists of files may hold the slot for longer than its bytes are worth keeping.
       if (lastUse < oldest - 4 * recentVersions) this.#slots.delete(key)
+    }
+  }
+
+  /** Versions at work read files when it is their turn: theirs stay. */
+  #dropFiles(): void {
+    if (this.#spool.bytes <= 4 * this.#keepBytes) return
+    const [first = this.#clock] = this.#atWork
+    const oldest = Math.min(first, this.#clock - recentWithFiles)
+    for (const slot of this.#inFiles) {
+      if (slot.lastUse >= oldest) continue
+      slot.file?.remove()
+      slot.file = undefined
+      slot.blob = undefined
+      this.#inFiles.delete(slot)
     }
   }
 
@@ -224,11 +256,19 @@ export class Blobs {
   }
 
   /** Removes what large blobs left in the temporary directory. */
-  async close(): Promise<void> {
+  close(): void {
+    this.#signal?.removeEventListener('abort', this.#refuse)
     this.#slots.clear()
-    // Where it could not be made, whoever needed it is told.
-    const spool = await this.#spool?.catch(() => undefined)
-    if (spool !== undefined) await rm(spool, { recursive: true, force: true })
+    this.#inFiles.clear()
+    this.#spool.close()
+  }
+
+  /** Tells all who wait that nothing more is read. */
+  readonly #refuse = (): void => {
+    for (const { reject } of this.#queue) reject(this.#signal?.reason)
+    this.#unread -= this.#queue.length
+    this.#queuedBytes = 0
+    this.#queue = []
   }
 
   /** What cannot be read has no size: whoever loads it is told why. */
@@ -246,8 +286,9 @@ export class Blobs {
 
   #read(slot: OwnSlot): Promise<Blob> {
     const blob = this.#enqueue(slot).then((found) => {
-      if (found.data !== undefined) return found
-      throw new Error(`${slot.oid} is larger than it was.`)
+      if (slot.size !== undefined && found.data !== undefined) return found
+      // What had no size at first was not counted in anything that bounds a module.
+      throw new ObjectError(slot.oid, 'missing', `${slot.oid} could be read at the second attempt only.`)
     })
     blob.then(
       (value) => {
@@ -268,6 +309,7 @@ export class Blobs {
   }
 
   #enqueue(slot: OwnSlot): Promise<Blob | LargeBlob> {
+    if (this.#signal?.aborted) return Promise.reject(this.#signal.reason)
     if (!this.#slots.has(slot.key)) this.#slots.set(slot.key, slot)
     const bytes = Math.min(slot.isMeasured ? (slot.size ?? 0) : this.#usualBytes, this.#largeBytes)
     this.#queuedBytes += bytes
@@ -291,7 +333,7 @@ export class Blobs {
       this.#usedBytes += bytes
       this.#run(batch, bytes, reader)
         .catch((error) => {
-          for (const { reject } of batch) reject(error)
+          for (const { reject } of batch) reject(this.#signal?.aborted ? this.#signal.reason : error)
         })
         .finally(() => {
           if (isHere) this.#running--
@@ -345,77 +387,63 @@ export class Blobs {
     if (first === undefined) return
     const { slot } = first
     if (slot.content !== undefined) {
-      first.resolve(await this.#keep(compress(slot.content)))
+      first.resolve(await this.#keep(slot, compress(slot.content)))
     } else if (this.#isLarge(slot)) {
-      first.resolve(await this.#readLarge(slot.oid))
+      first.resolve(await this.#readLarge(slot))
     } else {
       const oids = batch.map(({ slot: { oid } }) => oid)
       const large = slot.isMeasured ? this.#largeBytes : Math.min(this.#largeBytes, unmeasuredBytes)
       const results = await (reader === 'here'
         ? this.#reader.read(oids, large)
         : reader.read(oids, large, bytes))
-      for (const [index, { resolve, reject }] of batch.entries()) {
+      for (const [index, { slot, resolve, reject }] of batch.entries()) {
         const result = results[index] ?? new Error('A blob of a batch was not read.')
         if (result instanceof Error) reject(result)
         else {
           this.#readBlobs++
           this.#readBytes += Math.min(result.size, large)
-          resolve(result.data === undefined ? result : await this.#keep(result))
+          resolve(result.data === undefined ? result : await this.#keep(slot, result))
         }
       }
     }
   }
 
   /** Counts what is in memory; what would be too much goes into a file. */
-  async #keep(blob: Blob): Promise<Blob> {
+  async #keep(slot: OwnSlot, blob: Blob): Promise<Blob> {
     const { data } = blob
     if (!(data instanceof Uint8Array)) return blob
     if (this.#keptBytes + data.length <= 4 * this.#keepBytes) {
       this.#keptBytes += data.length
       return blob
     }
-    const file = await this.#nextFile()
-    await writeFile(file, data).catch(throwSpoolFault)
-    return { ...blob, data: () => createReadStream(file) }
+    return { ...blob, data: this.#putInFile(slot, await this.#spool.write(data)) }
   }
 
-  async #nextFile(): Promise<string> {
-    this.#spool ??= mkdtemp(join(tmpdir(), 'modpress-')).catch(throwSpoolFault)
-    return join(await this.#spool, String(this.#spooled++))
+  #putInFile(slot: OwnSlot, file: SpooledFile): () => AsyncIterable<Uint8Array> {
+    slot.file = file
+    this.#inFiles.add(slot)
+    return () => file.read()
   }
 
-  async #readLarge(oid: Oid): Promise<Blob> {
-    const file = await this.#nextFile()
+  async #readLarge(slot: OwnSlot): Promise<Blob> {
     const hash = createHash('sha256')
-    let [size, crc32, compressedSize] = [0, 0, 0]
+    let [size, crc32] = [0, 0]
     const repository = this.#repository
     async function* content(): AsyncGenerator<Uint8Array> {
-      for await (const chunk of repository.stream(oid)) {
+      for await (const chunk of repository.stream(slot.oid)) {
         hash.update(chunk)
         crc32 = zlib.crc32(chunk, crc32)
         size += chunk.length
         yield chunk
       }
     }
-    async function* measure(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
-      for await (const chunk of chunks) {
-        compressedSize += chunk.length
-        yield chunk
-      }
-    }
     const deflate = zlib.createDeflateRaw({ level: deflateLevel })
-    await pipeline(content, deflate, measure, createWriteStream(file)).catch(throwSpoolFault)
-    const data = () => createReadStream(file, { highWaterMark: 2 ** 18 })
-    return { size, crc32, sha256: hash.digest('hex'), method: 'deflate', compressedSize, data }
+    const write = (chunks: AsyncIterable<Uint8Array>) => this.#spool.write(chunks)
+    const file = await pipeline(content, deflate, write, { ...(this.#signal && { signal: this.#signal }) })
+    const data = this.#putInFile(slot, file)
+    const sha256 = hash.digest('hex')
+    return { size, crc32, sha256, method: 'deflate', compressedSize: file.bytes, data }
   }
-}
-
-/** What the system refuses is no mistake of ours. */
-function throwSpoolFault(cause: unknown): never {
-  if (!(cause instanceof Error && 'syscall' in cause && 'code' in cause)) throw cause
-  const message = `The temporary directory ${tmpdir()} cannot be written: ${cause.code}.`
-  const hint = 'Make room there for large files, or name another directory by TMPDIR.'
-  throw new FatalError(problem('output-unwritable', {}, message, hint), { cause })
 }
 
 /** A thread that is alone asks for the next batch while it works on one. */

@@ -15,8 +15,7 @@
  */
 
 import { createHash } from 'node:crypto'
-import { type FileHandle, mkdir, mkdtemp, open, realpath, rm, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { type FileHandle, mkdir, open, realpath, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import type { Settings } from './config/schema.ts'
 import { eachOf } from './each.ts'
@@ -41,6 +40,7 @@ import { type FetchedFiles, type LiveRepository, restoreSite } from './restore.t
 import type { Site } from './site.ts'
 import { type DirectoryStore, openDirectoryStore, outputError } from './store/directory.ts'
 import type { Store, StoredFile } from './store/store.ts'
+import { withTemporary } from './temporary.ts'
 
 export interface LiveOptions {
   /** An address, a directory or a bucket: "https://…", "s3://…". */
@@ -127,7 +127,6 @@ async function withScratch<T>(
   { signal: outer }: FlowOptions,
   use: (scratch: string, signal: AbortSignal, stop: Stop) => Promise<T>,
 ): Promise<T> {
-  const scratch = await mkdtemp(join(tmpdir(), 'modpress-live-'))
   const failed = new AbortController()
   const onAbort = () => failed.abort(outer?.reason)
   if (outer?.aborted === true) onAbort()
@@ -144,10 +143,9 @@ async function withScratch<T>(
       }
     })
   try {
-    return await use(scratch, failed.signal, stop)
+    return await withTemporary((scratch) => use(scratch, failed.signal, stop), 'modpress-live-')
   } finally {
     outer?.removeEventListener('abort', onAbort)
-    await rm(scratch, { recursive: true, force: true })
   }
 }
 

@@ -91,21 +91,30 @@ export async function withPress<T>(
       converted: new Map(),
     })
   } finally {
-    await blobs.close()
+    blobs.close()
   }
 }
 
 /** Small modules are worked on many at a time, and the largest one after the other: enough to keep all threads busy. */
 const filesAtOnce = 32_000
 
-/** Waits until there is room for a version, and returns the function that gives it back. */
-export async function takeRoom(press: Press, version: ModuleVersion): Promise<() => void> {
+/** Waits until there is room for a version, and returns the function that ends it, when it is packed and written. */
+export async function startVersion(press: Press, version: ModuleVersion): Promise<() => void> {
+  const release = await press.room.take(await countFiles(press, version))
+  const end = press.blobs.startVersion()
+  return () => {
+    end()
+    release()
+  }
+}
+
+async function countFiles(press: Press, version: ModuleVersion): Promise<number> {
   try {
     const top = await press.trees.load(version.tree)
-    return await press.room.take(directoryOf(top, version.dir)?.files ?? 0)
+    return directoryOf(top, version.dir)?.files ?? 0
   } catch (error) {
     // It will be told where it is packed.
-    if (error instanceof ObjectError) return () => {}
+    if (error instanceof ObjectError) return 0
     throw error
   }
 }
@@ -138,7 +147,6 @@ async function pack(
   version: ModuleVersion,
   place: ProblemPlace,
 ): Promise<PackedVersion | Problem> {
-  press.blobs.nextVersion()
   const top = await press.trees.load(version.tree)
   if (top.forbidden !== undefined) {
     const message = `git refuses the path ${JSON.stringify(top.forbidden)} in the commit.`

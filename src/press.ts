@@ -36,7 +36,7 @@ import {
 } from './manifest.ts'
 import type { HostName, ModulePath, ModuleVersion, PublishedVersion, Repository } from './model.ts'
 import { matchesGlob } from './module/glob.ts'
-import { measureZip, type PackedVersion, type Press, packVersion, takeRoom, withPress } from './pack.ts'
+import { measureZip, type PackedVersion, type Press, packVersion, startVersion, withPress } from './pack.ts'
 import { planRepository } from './plan.ts'
 import { type Problem, problem } from './problem.ts'
 import { describePublished } from './published.ts'
@@ -86,7 +86,7 @@ export async function pressRepository(
       try {
         return await withPress(
           repository,
-          { reader, ...shareMemory(site.settings.memory) },
+          { reader, ...shareMemory(site.settings.memory), ...(options.signal && { signal: options.signal }) },
           async (press) => {
             const facts = await readFacts(survey, opened, press.facts, repository, options)
             return pressVersions(startWork(survey, opened, facts), site, sink, press, options)
@@ -359,7 +359,7 @@ async function packAndWrite(
   root: ModulePath,
   host: HostName,
 ): Promise<PublishedVersion | Problem> {
-  const release = await takeRoom(press, version)
+  const end = await startVersion(press, version)
   try {
     const packed = await packVersion(press, version, root)
     if (isProblem(packed)) return packed
@@ -370,7 +370,7 @@ async function packAndWrite(
     const place = { repository: root, module: version.path, version: version.version }
     return problem(error.code, place, error.message)
   } finally {
-    release()
+    end()
   }
 }
 

@@ -9,6 +9,7 @@ import { Blobs, type BlobsOptions } from '../src/blobs.ts'
 import type { Blob } from '../src/compress.ts'
 import { locateRepository } from '../src/git/location.ts'
 import { openNative } from '../src/git/native.ts'
+import { ObjectError } from '../src/git/object.ts'
 import { type GitRepository, type OpenRepository, readUpTo } from '../src/git/repository.ts'
 import type { Oid } from '../src/model.ts'
 import { createRepository, type RawRepository } from './support/gitobjects.ts'
@@ -145,7 +146,7 @@ describe.for(['measure', 'begin'] as const)('a blob, after %s', (first) => {
       const all = await load(blobs, [one, other, one, one], first)
       expect(all[2]).toBe(all[0])
       for (let version = 0; version < 100; version++) {
-        blobs.nextVersion()
+        blobs.startVersion()
         expect(await loadOne(blobs, one, first)).toBe(all[0])
       }
       expect(reads).toEqual([one, other])
@@ -161,7 +162,7 @@ describe.for(['measure', 'begin'] as const)('a blob, after %s', (first) => {
       await use({ keepBytes }, async (blobs, { reads }) => {
         await load(blobs, [used, unused], first)
         for (let version = 0; version < 100; version++) {
-          blobs.nextVersion()
+          blobs.startVersion()
           await loadOne(blobs, used, first)
         }
         await loadOne(blobs, unused, first)
@@ -237,6 +238,23 @@ describe('what is begun', () => {
     })
   })
 
+  test('is refused where it can be read only later, as nothing has counted its size', async () => {
+    const content = contentOf(720, 5000)
+    const oid = write(content)
+    for (const first of ['begin', 'measure'] as const) {
+      await use({ largeBytes: 1000 }, async (blobs, { repository }) => {
+        const slot = blobs.slot(oid)
+        const { stat, readUpTo } = repository
+        const gone = new ObjectError(oid, 'missing', 'gone for now')
+        repository.stat = async () => [undefined]
+        repository.readUpTo = async () => Promise.reject(gone)
+        await blobs[first]([slot])
+        Object.assign(repository, { stat, readUpTo })
+        await expect(blobs.load([slot])).rejects.toMatchObject({ code: 'object-missing' })
+      })
+    }
+  })
+
   test('stays within the budget where much is large', async () => {
     const oids = Array.from({ length: 40 }, (_, index) => write(contentOf(800 + index, 50_000)))
     await use({ budgetBytes: 100_000 }, async (blobs, { most }) => {
@@ -288,7 +306,65 @@ describe('the budget', () => {
   })
 })
 
+describe('an interrupt', () => {
+  test('refuses what waits, ends what is large, and leaves nothing in the temporary directory', async () => {
+    const temporary = makeDirectory()
+    vi.stubEnv('TMPDIR', temporary)
+    const stop = new AbortController()
+    const oids = Array.from({ length: 40 }, (_, index) => write(contentOf(2000 + index, 5000)))
+    await use({ largeBytes: 1000, budgetBytes: 1, signal: stop.signal }, async (blobs, { reads }) => {
+      const slots = oids.map((oid) => blobs.slot(oid))
+      await blobs.measure(slots)
+      const loading = blobs.load(slots)
+      await vi.waitFor(() => expect(reads.length).toBeGreaterThan(2))
+      stop.abort(new Error('enough'))
+      await expect(loading).rejects.toThrow('enough')
+      await expect(blobs.load(slots.slice(-1))).rejects.toThrow('enough')
+      await expect(blobs.begin([blobs.slot(write(contentOf(2100)))])).rejects.toThrow('enough')
+      expect(reads.length).toBeLessThan(10)
+    })
+    expect(readdirSync(temporary)).toEqual([])
+  })
+})
+
 describe('a large blob', () => {
+  test('is dropped when many are, but for those of versions at work', async () => {
+    const temporary = makeDirectory()
+    vi.stubEnv('TMPDIR', temporary)
+    const files = () => readdirSync(temporary).flatMap((dir) => readdirSync(join(temporary, dir)))
+    const contents = Array.from({ length: 40 }, () => randomBytes(3000))
+    const oids = contents.map(write)
+    await use({ largeBytes: 1000, keepBytes: 2000 }, async (blobs, { reads }) => {
+      const kept = await (async () => {
+        blobs.startVersion()
+        return loadOne(blobs, oids[0] as Oid)
+      })()
+      for (const oid of oids.slice(1)) {
+        const end = blobs.startVersion()
+        await loadOne(blobs, oids[1] as Oid)
+        await loadOne(blobs, oid)
+        end()
+      }
+      // The first version still is at work, so that all of those after it may be what it uses, too.
+      expect(files()).toHaveLength(40)
+      await expectBlob(kept, contents[0] as Buffer)
+      expect(reads).toHaveLength(40)
+    })
+    await use({ largeBytes: 1000, keepBytes: 2000 }, async (blobs, { reads }) => {
+      for (const oid of oids.slice(1)) {
+        const end = blobs.startVersion()
+        await loadOne(blobs, oids[1] as Oid)
+        await loadOne(blobs, oid)
+        end()
+        expect(files().length).toBeLessThan(8)
+      }
+      // What each of them uses stays, and what was dropped is read again.
+      expect(reads).toHaveLength(39)
+      await expectBlob(await loadOne(blobs, oids[2] as Oid), contents[2] as Buffer)
+      expect(reads).toHaveLength(40)
+    })
+  })
+
   test('lies in the temporary directory until all is done, and can be read again and again', async () => {
     const temporary = makeDirectory()
     vi.stubEnv('TMPDIR', temporary)

@@ -9,9 +9,9 @@
  * here too: export-subst and export-ignore are off (protocol 4.1).
  */
 
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { makeTemporary, removeTemporary } from '../temporary.ts'
 import type { GitLocation } from './location.ts'
 
 /** An empty bare repository that borrows the objects of another. */
@@ -23,8 +23,7 @@ export interface Borrower {
 
 /** Makes a repository of our own with the objects of `location`. The caller removes it. */
 export async function borrowObjects(location: GitLocation): Promise<Borrower> {
-  // All of it ends in the page cache: trips through the thread pool would take several times as long.
-  const gitDir = mkdtempSync(join(tmpdir(), 'modpress-'))
+  const gitDir = makeTemporary()
   const version = location.hash === 'sha256' ? 1 : 0
   const format = location.hash === 'sha256' ? '[extensions]\n\tobjectformat = sha256\n' : ''
   const config = `[core]\n\trepositoryformatversion = ${version}\n\tbare = true\n${format}`
@@ -38,7 +37,7 @@ export async function borrowObjects(location: GitLocation): Promise<Borrower> {
   return {
     gitDir,
     env: safeEnvironment(gitDir),
-    remove: async () => rmSync(gitDir, { recursive: true, force: true }),
+    remove: async () => removeTemporary(gitDir),
   }
 }
 

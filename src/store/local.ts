@@ -4,10 +4,9 @@
  */
 
 import { createWriteStream } from 'node:fs'
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { pipeline } from 'node:stream/promises'
+import { withTemporary } from '../temporary.ts'
 import type { Store } from './store.ts'
 
 /**
@@ -19,13 +18,10 @@ export async function withLocalFile<T>(
   use: (file: string) => Promise<T>,
 ): Promise<T> {
   if (store.localPath !== undefined) return use(store.localPath(path))
-  const dir = await mkdtemp(join(tmpdir(), 'modpress-'))
-  try {
+  return withTemporary(async (dir) => {
     const file = join(dir, 'file')
     const content = await store.stream(path)
     if (content !== undefined) await pipeline(content, createWriteStream(file))
-    return await use(file)
-  } finally {
-    await rm(dir, { recursive: true, force: true })
-  }
+    return use(file)
+  })
 }

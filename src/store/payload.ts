@@ -7,9 +7,9 @@
  */
 
 import { createHash } from 'node:crypto'
-import { type FileHandle, mkdtemp, open, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { type FileHandle, open } from 'node:fs/promises'
 import { join } from 'node:path'
+import { withTemporary } from '../temporary.ts'
 
 export interface Payload {
   /** In bytes. */
@@ -72,13 +72,8 @@ export function payloadOf(body: Uint8Array): Payload {
   }
 }
 
-async function openNameless(): Promise<FileHandle> {
-  const dir = await mkdtemp(join(tmpdir(), 'modpress-'))
-  try {
-    return await open(join(dir, 'body'), 'wx+', 0o600)
-  } finally {
-    await rm(dir, { recursive: true, force: true })
-  }
+function openNameless(): Promise<FileHandle> {
+  return withTemporary((dir) => open(join(dir, 'body'), 'wx+', 0o600))
 }
 
 async function* readPieces(file: FileHandle, size: number): AsyncGenerator<Uint8Array, void, undefined> {

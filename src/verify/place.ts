@@ -6,13 +6,13 @@
  */
 
 import { createHash } from 'node:crypto'
-import { mkdtemp, open, rm, stat } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { open, stat } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { FatalError, problem } from '../problem.ts'
 import { codeOf, openDirectoryStore } from '../store/directory.ts'
 import type { Store } from '../store/store.ts'
 import { shownTarget } from '../store/target.ts'
+import { withTemporary } from '../temporary.ts'
 import type { Answer } from './answer.ts'
 import { type ClientOptions, HttpClient, type Question } from './http.ts'
 
@@ -191,13 +191,8 @@ async function fetchInto(
   return { head, size, sha256: hash.digest('hex') }
 }
 
-async function withScratch<T>(use: (file: string) => Promise<T>): Promise<T> {
-  const dir = await mkdtemp(join(tmpdir(), 'modpress-verify-'))
-  try {
-    return await use(join(dir, 'file'))
-  } finally {
-    await rm(dir, { recursive: true, force: true })
-  }
+function withScratch<T>(use: (file: string) => Promise<T>): Promise<T> {
+  return withTemporary((dir) => use(join(dir, 'file')), 'modpress-verify-')
 }
 
 async function hashFile(chunks: AsyncIterable<Uint8Array>): Promise<string> {

@@ -1,0 +1,83 @@
+/**
+ * What would be too much in memory lies in temporary files until it is dropped.
+ */
+
+import { createReadStream, rmSync } from 'node:fs'
+import { writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { FatalError, problem } from './problem.ts'
+import { makeTemporary, removeTemporary } from './temporary.ts'
+
+/** One of the files. */
+export interface SpooledFile {
+  readonly bytes: number
+  read(): AsyncIterable<Uint8Array>
+  /** Nobody may be reading it then, nor read it later. */
+  remove(): void
+}
+
+export class Spool {
+  #dir: string | undefined
+  #files = 0
+  #bytes = 0
+
+  /** How many bytes its files hold. */
+  get bytes(): number {
+    return this.#bytes
+  }
+
+  /** Writes a file. Throws what `content` throws, and a FatalError where the temporary directory cannot be written. */
+  async write(content: Uint8Array | AsyncIterable<Uint8Array>): Promise<SpooledFile> {
+    let bytes = 0
+    async function* counted(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+      for await (const chunk of chunks) {
+        bytes += chunk.length
+        yield chunk
+      }
+    }
+    const file = this.#nextFile()
+    const remove = () => {
+      rmSync(file, { force: true })
+      this.#bytes -= bytes
+    }
+    try {
+      if (content instanceof Uint8Array) bytes = content.length
+      await writeFile(file, content instanceof Uint8Array ? content : counted(content))
+    } catch (error) {
+      rmSync(file, { force: true })
+      throw isOfSystem(error) ? faultOf(error) : error
+    }
+    this.#bytes += bytes
+    return { bytes, read: () => createReadStream(file, { highWaterMark: chunkBytes }), remove }
+  }
+
+  /** Removes all files. */
+  close(): void {
+    if (this.#dir !== undefined) removeTemporary(this.#dir)
+    this.#dir = undefined
+    this.#bytes = 0
+  }
+
+  #nextFile(): string {
+    try {
+      this.#dir ??= makeTemporary()
+    } catch (error) {
+      throw isOfSystem(error) ? faultOf(error) : error
+    }
+    return join(this.#dir, String(this.#files++))
+  }
+}
+
+const chunkBytes = 2 ** 18
+
+function isOfSystem(error: unknown): error is NodeJS.ErrnoException {
+  return error instanceof Error && 'syscall' in error && 'code' in error
+}
+
+/** What the system refuses is no mistake of ours. */
+function faultOf(cause: NodeJS.ErrnoException): FatalError {
+  const message = `The temporary directory ${tmpdir()} cannot be written: ${cause.code}.`
+  const hint = 'Make room there for large files, or name another directory by TMPDIR.'
+  return new FatalError(problem('output-unwritable', {}, message, hint), { cause })
+}
