@@ -12,6 +12,7 @@
 import { isVersionName, looksLikeVersion, tagPrefix } from './enumerate/tags.ts'
 import { isRecordedSo, type Shard } from './manifest.ts'
 import type { Ref, RefFacts } from './model.ts'
+import { isRepairable } from './problem.ts'
 
 /** What has to be opened of a repository, and what need not be. */
 export interface RefChanges {
@@ -46,12 +47,6 @@ export function diffRefs(refs: readonly Ref[], shard: Shard, branches: readonly 
     }
   }
   return { open, known, broken }
-}
-
-/** Tells whether a problem is about the clone or the reader, so that what failed for it is worth another try. */
-export function isRepairable(found: { readonly code: string } | undefined): boolean {
-  const code = found?.code
-  return code === 'object-missing' || code === 'object-corrupt' || code === 'needs-git'
 }
 
 /** Tells whether a tag can matter: to a version, to a query, or to the tag lint. */

@@ -6,7 +6,6 @@
  */
 
 import { createHash } from 'node:crypto'
-import { isRepairable } from './changes.ts'
 import { ownVersion, readAssets } from './config/package.ts'
 import type { Settings, SiteKey } from './config/schema.ts'
 import { eachOf } from './each.ts'
@@ -22,7 +21,7 @@ import {
   shardPath,
 } from './manifest.ts'
 import { hostNames, type ModulePath } from './model.ts'
-import { FatalError, type Problem, problem } from './problem.ts'
+import { FatalError, isRepairable, type Problem, problem } from './problem.ts'
 import type { Store, StoredFile } from './store/store.ts'
 import { md5Of, md5OfTag, parseShardHashes, type ShardHashes, shardHashesFile } from './summary.ts'
 import { hashShard, type Run, type Survey } from './survey.ts'

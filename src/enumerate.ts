@@ -118,6 +118,8 @@ function enumerateModule(all: Scope, at: Coordinate): ModuleEnumeration | undefi
     repository: scope.repository.root,
     tagsOn: (commit) => scope.tags.byCommit.get(commit) ?? [],
     isRetracted: authorRetractions(at, goList),
+    isPublished: (version) => scope.context.isPublished(at.path, version),
+    unreadBase: scope.tags.unreadBases.get(at.codeDir),
   }
   const versions = new Map<string, ModuleVersion>()
   const admit: Admit = (found) => {

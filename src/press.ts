@@ -8,7 +8,6 @@
  */
 
 import { recentVersions } from './blobs.ts'
-import { isRepairable } from './changes.ts'
 import { eachOf } from './each.ts'
 import { isProblem } from './enumerate/locate.ts'
 import type { EnumerationContext, RepositoryFacts } from './enumerate/scope.ts'
@@ -38,7 +37,7 @@ import type { HostName, ModulePath, ModuleVersion, PublishedVersion, Repository 
 import { matchesGlob } from './module/glob.ts'
 import { measureZip, type PackedVersion, type Press, packVersion, startVersion, withPress } from './pack.ts'
 import { planRepository } from './plan.ts'
-import { type Problem, problem } from './problem.ts'
+import { isRepairable, type Problem, problem } from './problem.ts'
 import { describePublished } from './published.ts'
 import { checkSitePath, type Site } from './site.ts'
 import type { OpenedSurvey, Survey } from './survey.ts'

@@ -933,3 +933,9 @@ export class FatalError extends Error {
     this.exitCode = options.exitCode ?? 2
   }
 }
+
+/** Tells whether a problem is about the clone or the reader, so that what failed for it is worth another try. */
+export function isRepairable(found: { readonly code: string } | undefined): boolean {
+  const code = found?.code
+  return code === 'object-missing' || code === 'object-corrupt' || code === 'needs-git'
+}

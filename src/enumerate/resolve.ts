@@ -44,6 +44,9 @@ export interface ResolveContext {
   readonly tagsOn: (commit: Oid) => readonly string[]
   /** Whether the module's author takes the version back (protocol 2.2, "R!"). */
   readonly isRetracted: (version: string) => boolean
+  readonly isPublished: (version: string) => boolean
+  /** The name of a tag in this directory that may be read in another run, and be the base of a pseudo-version then. */
+  readonly unreadBase: string | undefined
 }
 
 /** Resolves a version tag: the version it names, marked "+incompatible" where that is asked for. */
@@ -96,7 +99,16 @@ export function resolveRevision(
     }
   }
   const pseudo = makePseudoVersion(at.pseudoMajor, base, facts.time, facts.commit.slice(0, 12))
-  return checkCanonical(context, at, facts, pseudo, query)
+  const found = checkCanonical(context, at, facts, pseudo, query)
+  const { unreadBase } = context
+  if (unreadBase === undefined || isProblem(found) || context.isPublished(found.version)) return found
+  // With another base it would be another version, and this one would stay beside it.
+  const message = `Its pseudo-version depends on the tag ${unreadBase}, which cannot be read.`
+  return problem(
+    'object-missing',
+    { repository: context.repository, ref: facts.ref, module: at.path },
+    message,
+  )
 }
 
 /** Go tests the whole tag for the shape of a pseudo-version, prefix included (protocol 2.2, the quirk). */

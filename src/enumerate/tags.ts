@@ -10,6 +10,7 @@ import type { Oid, RefFacts } from '../model.ts'
 import { escapeVersion } from '../module/escape.ts'
 import { isPseudoVersion } from '../module/pseudo.ts'
 import { buildOf, canonicalSemver, isSemver } from '../module/version.ts'
+import { isRepairable } from '../problem.ts'
 
 export const tagPrefix = 'refs/tags/'
 export const headPrefix = 'refs/heads/'
@@ -34,6 +35,8 @@ export interface TagIndex {
   readonly versionDirs: ReadonlySet<string>
   readonly byCommit: ReadonlyMap<Oid, readonly string[]>
   readonly byName: ReadonlyMap<string, VersionTag>
+  /** Of each directory a tag that may be read in another run, and be the base of a pseudo-version then. */
+  readonly unreadBases: ReadonlyMap<string, string>
 }
 
 /** Indexes the tags that point to a commit. */
@@ -42,6 +45,7 @@ export function indexTags(tags: readonly RefFacts[]): TagIndex {
   const versionDirs = new Set<string>()
   const byCommit = new Map<Oid, string[]>()
   const byName = new Map<string, VersionTag>()
+  const unreadBases = new Map<string, string>()
   for (const facts of tags) {
     const tag = versionTag(facts)
     byName.set(tag.short, tag)
@@ -49,8 +53,11 @@ export function indexTags(tags: readonly RefFacts[]): TagIndex {
     push(byDir, tag.dir, tag)
     const isReadable = facts.failed === undefined && facts.commit !== undefined && facts.mods !== undefined
     if (isReadable && isVersionName(tag.rest)) versionDirs.add(tag.dir)
+    if (!isRepairable(facts.failed) || !isBaseName(tag.rest)) continue
+    const other = unreadBases.get(tag.dir)
+    if (other === undefined || tag.short < other) unreadBases.set(tag.dir, tag.short)
   }
-  return { byDir, versionDirs, byCommit, byName }
+  return { byDir, versionDirs, byCommit, byName, unreadBases }
 }
 
 /** Takes the name of a tag apart. */

@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import { readdirSync, readFileSync, renameSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { beforeAll, describe, expect, test } from 'vitest'
 import { parse } from 'yaml'
@@ -94,6 +94,33 @@ describe('build', () => {
     })
     expect(lines.filter(({ type }) => type === 'report')).toHaveLength(1)
     expect({ status, stderr }).toEqual({ status: 0, stderr: '' })
+  })
+
+  test('makes no pseudo-version while a tag before it cannot be read, and the right one once it can', async () => {
+    const repository = makeModule('example.com/r', 'v1.0.0')
+    const { dir, gitDir } = repository
+    repository.commit({ 'go.mod': 'module example.com/r\n\ngo 1.22\n' })
+    repository.git('tag', 'v1.1.0')
+    const goMod = repository.git('rev-parse', 'v1.1.0:go.mod')
+    repository.commit({ 'r.go': 'package r // later\n', 'go.mod': 'module example.com/r\n\ngo 1.23\n' })
+    const config = `url: https://go.example.com\noutput: site\nrepositories: [{ root: example.com/r, dir: ., branches: [main] }]\n`
+    writeFileSync(join(dir, 'modpress.config.yaml'), config)
+    const object = join(gitDir, 'objects', goMod.slice(0, 2), goMod.slice(2))
+    const versions = () =>
+      readdirSync(join(dir, 'site/example.com/r/@v')).filter((name) => /^v.*zip$/.test(name))
+
+    renameSync(object, `${object}.away`)
+    const broken = await runCli(['build'], { cwd: dir })
+    expect(broken.stderr).toMatch(/v1\.1\.0: .*\(object-missing\)/)
+    expect(versions()).toEqual(['v1.0.0.zip'])
+
+    renameSync(`${object}.away`, object)
+    expect(await runCli(['build'], { cwd: dir })).toMatchObject({ status: 0, stderr: '' })
+    expect(versions()).toEqual([
+      'v1.0.0.zip',
+      'v1.1.0.zip',
+      expect.stringMatching(/^v1\.1\.1-0\.\d{14}-[0-9a-f]{12}\.zip$/),
+    ])
   })
 
   test('--fail-on says which problems make it fail', async () => {
