@@ -505,10 +505,26 @@ export function makeDirectoryIn(root: string, directory: string): void {
   openToReaders(path)
 }
 
+/**
+ * Makes a directory and those above it. One at a time: Node's own way with all of them never ends where there is a
+ * directory that takes no new names, as /proc.
+ */
 function makeRoot(root: string): void {
-  const first = mkdirSync(root, { recursive: true })
-  if (first === undefined) return
-  for (let path = root; path.length >= first.length; path = dirname(path)) openToReaders(path)
+  try {
+    mkdirSync(root)
+  } catch (cause) {
+    if (isDirectory(root)) return
+    if (codeOf(cause) !== 'ENOENT' || isDirectory(dirname(root)) || dirname(root) === root) throw cause
+    makeRoot(dirname(root))
+    makeRoot(root)
+    return
+  }
+  openToReaders(root)
+}
+
+/** Tells whether there is one, or a link to one. */
+function isDirectory(path: string): boolean {
+  return statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false
 }
 
 /** Sets mode 0755 whatever the umask is, and keeps a set-group-id bit that the parent has handed down. */

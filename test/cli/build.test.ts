@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync, renameSync, statSync, writeFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync, renameSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { beforeAll, describe, expect, test } from 'vitest'
 import { parse } from 'yaml'
@@ -198,11 +198,27 @@ describe('build', () => {
 
   test('ends with 2 where the output cannot be written', async () => {
     const { dir } = makeModule('example.com/r', 'v1.0.0')
-    const output = join(makeDirectory(), 'file')
-    writeFileSync(output, '')
-    const { status, stderr } = await runCli(['build', '--output', join(output, 'site')], { cwd: dir })
-    expect(status).toBe(2)
-    expect(stderr).toMatch(/^error: .*\(output-unwritable\)/)
+    const file = join(makeDirectory(), 'file')
+    writeFileSync(file, '')
+    // A directory that takes no new names is there on Linux alone.
+    const outputs = [
+      join(file, 'site'),
+      ...(existsSync('/proc/self') ? ['/proc/modpress', '/proc/modpress/site'] : []),
+    ]
+    for (const output of outputs) {
+      const { status, stderr } = await runCli(['build', '--output', output], { cwd: dir })
+      expect(status).toBe(2)
+      expect(stderr).toMatch(/^error: .*\(output-unwritable\)/)
+    }
+  })
+
+  test('makes the directories above the output', async () => {
+    const { dir } = makeModule('example.com/r', 'v1.0.0')
+    expect(await runCli(['build', '--output', 'a/b/../c/site', ...url], { cwd: dir })).toMatchObject({
+      status: 0,
+    })
+    for (const each of ['a', 'a/c', 'a/c/site', 'a/c/site/example.com/r/@v'])
+      expect(statSync(join(dir, each)).mode & 0o777).toBe(0o755)
   })
 })
 
