@@ -55,8 +55,14 @@ export async function init(options: InitOptions): Promise<InitResult> {
   }
   const files: { path: string; action: 'wrote' | 'kept' }[] = []
   for (const [path, text] of texts) files.push({ path, action: await writeNew(join(top, path), text) })
-  const wrote = files.filter(({ action }) => action === 'wrote').map(({ path }) => path)
-  const steps = describeSteps({ choices, files: wrote, ...more })
+  const wrote = files.filter(({ action }) => action === 'wrote')
+  const isOld = wrote.length === 0
+  const steps = describeSteps({
+    choices,
+    files: (isOld ? files : wrote).map(({ path }) => path),
+    isOld,
+    ...more,
+  })
   return { files, steps }
 }
 

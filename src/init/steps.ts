@@ -12,6 +12,8 @@ export interface Written {
   readonly choices: Choices
   /** The files, as paths from the top. */
   readonly files: readonly string[]
+  /** Whether all of them were there already, so that they may be committed, too. */
+  readonly isOld?: boolean
   /** The file of jobs that has to be included, where the project has a pipeline already. */
   readonly included?: string
   /** The Action that the workflow uses, where it is not known whether it is there. */
@@ -19,17 +21,20 @@ export interface Written {
 }
 
 /** Returns the next three steps. */
-export function describeSteps({ choices, files, included, action }: Written): readonly string[] {
+export function describeSteps({ choices, files, isOld, included, action }: Written): readonly string[] {
   if (choices.ci === undefined) return localSteps(choices)
   const names = files.map((file) => (/^[\w./-]+$/.test(file) ? file : `'${file}'`)).join(' ')
-  const commit =
-    files.length === 0 ? 'git push' : `git add ${names} && git commit -m 'Publish with modpress' && git push`
+  const commit = `git add ${names} && git commit -m 'Publish with modpress' && git push`
   const include = included === undefined ? '' : `Add "include: { local: ${included} }" to .gitlab-ci.yml. `
   const copy =
     action === undefined
       ? ''
       : `Put a copy of modpress where the workflow looks for it, ${action}, or say --action. `
-  return [`${include}${copy}${warn(choices)}${prepare(choices)}`, `Commit it: ${commit}`, first(choices)]
+  return [
+    `${include}${copy}${warn(choices)}${prepare(choices)}`,
+    `Commit it${isOld ? ', if that is not done' : ''}: ${commit}`,
+    first(choices),
+  ]
 }
 
 function localSteps({ shape }: Choices): readonly string[] {

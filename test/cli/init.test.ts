@@ -164,6 +164,9 @@ describe('init', () => {
     expect(run.stdout).toBe(
       `kept  modpress.config.yml  (it is there already)\nkept  ${workflow}  (it is there already)\n`,
     )
+    expect(run.stderr).toContain(
+      `Commit it, if that is not done: git add modpress.config.yml ${workflow} && `,
+    )
     expect(run.status).toBe(0)
     expect(read(dir, 'modpress.config.yml')).toBe(before)
     expect(read(dir, workflow)).toBe('mine\n')

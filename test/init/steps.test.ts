@@ -30,6 +30,16 @@ describe('the next steps', () => {
     expect(shared).toContain('runner of your own that has the directory')
   })
 
+  test('commit what was written, or what may not be committed yet', () => {
+    const choices = chooseSetup(surroundings, { host: 'nginx', ci: 'github' }) as Choices
+    const files = ['modpress.config.yaml', '.github/workflows/mod press.yml']
+    const commit = "git add modpress.config.yaml '.github/workflows/mod press.yml' && git commit"
+    expect(describeSteps({ choices, files })[1]).toMatch(`Commit it: ${commit}`)
+    expect(describeSteps({ choices, files, isOld: true })[1]).toMatch(
+      `Commit it, if that is not done: ${commit}`,
+    )
+  })
+
   test('name no version that may be there already', () => {
     expect(stepsFor({ target: 's3://registry' })).toContain('git tag vX.Y.Z && git push origin vX.Y.Z')
   })
