@@ -36,6 +36,7 @@ import {
 import type { HostName, ModulePath, ModuleVersion, PublishedVersion, Repository } from './model.ts'
 import { matchesGlob } from './module/glob.ts'
 import { measureZip, type PackedVersion, type Press, packVersion, startVersion, withPress } from './pack.ts'
+import { PackProgress } from './pack-progress.ts'
 import { planRepository } from './plan.ts'
 import { isRepairable, type Problem, problem } from './problem.ts'
 import { describePublished } from './published.ts'
@@ -144,34 +145,13 @@ async function pressVersions(
       const found = [...enumeration.problems, ...plan.problems]
       return { survey, shard: describeShard(work, found), enumeration, added }
     }
-    const total = plan.add.length
-    let [done, started, begun, toldMs] = [0, 0, 0, 0]
-    let last = ''
+    const progress = new PackProgress(repository.root, plan.add.length, press.blobs, options.onEvent)
     let isAnyRefused = false
-    const tell = (message?: string) => {
-      toldMs = performance.now()
-      const progress = {
-        repository: repository.root,
-        done,
-        total,
-        ...(begun > 0 && { begun }),
-        ...(message && { message }),
-      }
-      options.onEvent?.({ type: 'progress', step: 'pack', ...progress })
-    }
-    // One version may take as long as a thousand others. Of those that come later it is not known what they will need.
-    press.blobs.onRead = () => {
-      if (options.onEvent === undefined || started < total || performance.now() - toldMs < tellMs) return
-      begun = Math.max(begun, (total - done) * readingShare * press.blobs.readShare)
-      tell(last)
-    }
     // While one waits for its contents, others are looked through and put together.
     await eachOf(plan.add, recentVersions, async (version) => {
       options.signal?.throwIfAborted()
       const key = versionKey(version.path, version.version)
-      started++
-      last = key
-      tell(key)
+      progress.start(key)
       const outcome = await packAndWrite(press, sink, version, repository.root, site.settings.host)
       const before = shard.versions.get(key)
       if (isProblem(outcome)) {
@@ -188,21 +168,13 @@ async function pressVersions(
         versions.set(key, outcome)
         if (before === undefined) added.push(outcome)
       }
-      done++
-      begun = Math.max(0, begun - 1)
+      progress.end()
     })
-    press.blobs.onRead = undefined
-    begun = 0
-    tell()
+    progress.finish()
     // What was packed is what was enumerated. Only a refusal can make another version the latest.
     if (isAnyRefused) enumeration = enumerateVersions(repository, work.repositoryFacts, context)
   }
 }
-
-/** Within a version this often is often enough. */
-const tellMs = 100
-/** After reading there is still the zip to be written. */
-const readingShare = 0.9
 
 /**
  * Enumerates what a shard knows, without the repository. Nothing more is published then, so that what is not published
