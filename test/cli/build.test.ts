@@ -1,4 +1,4 @@
-import { existsSync, readdirSync, readFileSync, renameSync, statSync, writeFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { beforeAll, describe, expect, test } from 'vitest'
 import { parse } from 'yaml'
@@ -121,6 +121,22 @@ describe('build', () => {
       'v1.1.0.zip',
       expect.stringMatching(/^v1\.1\.1-0\.\d{14}-[0-9a-f]{12}\.zip$/),
     ])
+  })
+
+  test('ends where a directory of many is missing from the clone', async () => {
+    const repository = makeModule('example.com/r', 'v1.0.0')
+    const { dir, gitDir } = repository
+    const deep = Array.from({ length: 300 }, (_, index) =>
+      ['d', 'a', 'b', 'c', 'd'].map((name) => `${name}${index}`).join('/'),
+    )
+    repository.commit(Object.fromEntries(deep.map((path) => [`${path}/f.go`, `package d // ${path}\n`])))
+    repository.git('tag', 'v1.1.0')
+    const tree = repository.git('rev-parse', 'v1.1.0:d1')
+    rmSync(join(gitDir, 'objects', tree.slice(0, 2), tree.slice(2)))
+    const { status, stdout, stderr } = await runCli(['build', ...url], { cwd: dir })
+    expect(stdout).toContain('added    example.com/r@v1.0.0\n')
+    expect(stderr).toContain(`The object ${tree} is not in the repository.`)
+    expect(status).toBe(1)
   })
 
   test('--fail-on says which problems make it fail', async () => {
