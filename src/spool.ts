@@ -49,7 +49,9 @@ export class Spool {
       throw isOfSystem(error) ? faultOf(error) : error
     }
     this.#bytes += bytes
-    return { bytes, read: () => createReadStream(file, { highWaterMark: chunkBytes }), remove }
+    // Each read takes that much memory, however small the file.
+    const highWaterMark = Math.min(Math.max(bytes, 1), chunkBytes)
+    return { bytes, read: () => createReadStream(file, { highWaterMark }), remove }
   }
 
   /** Removes all files. */

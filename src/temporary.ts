@@ -15,9 +15,19 @@ export function makeTemporary(name = 'modpress-'): string {
   // All of it ends in the page cache: trips through the thread pool would take several times as long.
   const dir = mkdtempSync(join(tmpdir(), name))
   left.add(dir)
-  if (!isWatched) process.once('exit', () => left.forEach(removeTemporary))
+  if (!isWatched) process.once('exit', removeAll)
   isWatched = true
   return dir
+}
+
+function removeAll(): void {
+  for (const dir of left) {
+    try {
+      removeTemporary(dir)
+    } catch {
+      // The process has ended with what it was asked for; a directory that stays is nobody's fault.
+    }
+  }
 }
 
 /** Removes one with all that is in it. */
