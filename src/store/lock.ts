@@ -16,10 +16,21 @@
  */
 
 import { randomUUID } from 'node:crypto'
-import { readFileSync, readlinkSync, statSync, unlinkSync, writeSync } from 'node:fs'
-import { type FileHandle, open, readFile, stat, unlink } from 'node:fs/promises'
+import {
+  closeSync,
+  fstatSync,
+  fsync,
+  openSync,
+  readFileSync,
+  readlinkSync,
+  statSync,
+  unlinkSync,
+  writeSync,
+} from 'node:fs'
+import { readFile, stat, unlink } from 'node:fs/promises'
 import { hostname } from 'node:os'
 import { join, resolve } from 'node:path'
+import { promisify } from 'node:util'
 import { FatalError, problem } from '../problem.ts'
 import { codeOf, makeDirectoryIn, outputError, removeDirectory } from './directory.ts'
 
@@ -75,7 +86,7 @@ interface FoundLock {
 }
 
 interface TakenLock {
-  readonly handle: FileHandle
+  readonly fd: number
   readonly text: string
 }
 
@@ -101,14 +112,14 @@ async function takeLock(root: string, staleMs: number): Promise<TakenLock> {
 async function createLock(root: string): Promise<TakenLock | undefined> {
   // Ready before the file is there: who is killed in between leaves a lock that nobody can tell to be left behind.
   const text = `${JSON.stringify(describeHolder())}\n`
-  const handle = await createFile(root, lockPath(root))
-  if (handle === undefined) return undefined
+  const fd = createFile(root, lockPath(root))
+  if (fd === undefined) return undefined
   try {
-    writeSync(handle.fd, text, 0)
-    return { handle, text }
+    writeSync(fd, text, 0)
+    return { fd, text }
   } catch (cause) {
+    closeSync(fd)
     await unlinkIfThere(lockPath(root))
-    await handle.close()
     throw cause
   }
 }
@@ -126,13 +137,13 @@ function describeHolder(): Holder {
   }
 }
 
-/** Creates a file below "-", or returns undefined where there is one already. */
-async function createFile(root: string, path: string): Promise<FileHandle | undefined> {
+/** Creates a file below "-" and returns what it is open as, or undefined where there is one already. */
+function createFile(root: string, path: string): number | undefined {
   for (let attempt = 1; ; attempt++) {
     makeDirectoryIn(root, '')
     makeDirectoryIn(root, '-')
     try {
-      return await open(path, 'wx', 0o644)
+      return openSync(path, 'wx', 0o644)
     } catch (cause) {
       if (codeOf(cause) === 'EEXIST') return undefined
       // Whoever releases the lock also removes "-" if it is empty.
@@ -199,11 +210,11 @@ function isOfThisMachine(holder: Holder): boolean {
 /** Returns the time that the file system gives to a file written now. */
 async function fileSystemTime(root: string): Promise<number> {
   const path = `${lockPath(root)}.${randomUUID()}`
-  const handle = await createFile(root, path)
+  const fd = createFile(root, path)
   try {
-    return handle === undefined ? Date.now() : (await handle.stat()).mtimeMs
+    return fd === undefined ? Date.now() : fstatSync(fd).mtimeMs
   } finally {
-    await handle?.close()
+    if (fd !== undefined) closeSync(fd)
     await unlink(path)
   }
 }
@@ -211,7 +222,7 @@ async function fileSystemTime(root: string): Promise<number> {
 async function removeLeftBehind(root: string, { id }: FoundLock, staleMs: number): Promise<void> {
   const path = lockPath(root)
   const claimPath = `${path}.${id}`
-  const claim = await createFile(root, claimPath)
+  const claim = createFile(root, claimPath)
   if (claim === undefined) {
     // Another taker is at it. If it was killed between two system calls, its claim is left behind, too.
     const found = await findLock(claimPath)
@@ -223,7 +234,7 @@ async function removeLeftBehind(root: string, { id }: FoundLock, staleMs: number
   try {
     if ((await findLock(path))?.id === id) await unlink(path)
   } finally {
-    await claim.close()
+    closeSync(claim)
     await unlinkIfThere(claimPath)
   }
 }
@@ -267,15 +278,15 @@ class HeldLock {
     await this.#renewing
     process.off('exit', this.#onExit)
     if (await this.#isOurs()) await unlinkIfThere(lockPath(this.#root))
-    await this.#taken.handle.close()
+    closeSync(this.#taken.fd)
     removeDirectory(join(this.#root, '-'))
   }
 
-  /** Writes through the handle that is open since the lock was taken: it can never reach another's lock. */
+  /** Writes through the descriptor that is open since the lock was taken: it can never reach another's lock. */
   async #renew(): Promise<void> {
     try {
-      await this.#taken.handle.write(this.#taken.text, 0)
-      await this.#taken.handle.sync()
+      writeSync(this.#taken.fd, this.#taken.text, 0)
+      await promisify(fsync)(this.#taken.fd)
       this.#renewedMs = performance.now()
       await this.check()
     } catch (cause) {
@@ -287,11 +298,8 @@ class HeldLock {
 
   async #isOurs(): Promise<boolean> {
     try {
-      const [ours, present] = await Promise.all([
-        this.#taken.handle.stat({ bigint: true }),
-        stat(lockPath(this.#root), { bigint: true }),
-      ])
-      return ours.ino === present.ino
+      const present = await stat(lockPath(this.#root), { bigint: true })
+      return fstatSync(this.#taken.fd, { bigint: true }).ino === present.ino
     } catch (cause) {
       if (codeOf(cause) === 'ENOENT') return false
       throw cause
