@@ -57,8 +57,6 @@ class OwnSlot implements Slot {
   /** A content that stands in the place of the blob's own. */
   readonly content: Uint8Array | undefined
   blob: Blob | Promise<Blob> | undefined
-  /** Where its bytes lie if not in memory. */
-  file: SpooledFile | undefined
   lastUse = 0
 
   constructor(key: string, oid: Oid, content?: Uint8Array) {
@@ -121,7 +119,8 @@ export class Blobs {
   #usedBytes = 0
   readonly #signal: AbortSignal | undefined
   readonly #spool = new Spool()
-  readonly #inFiles = new Set<OwnSlot>()
+  /** Where the bytes of those slots lie that are not in memory. */
+  readonly #inFiles = new Map<OwnSlot, SpooledFile>()
   /** How many deflated bytes the slots hold in memory. */
   #keptBytes = 0
   /** How many versions were started, and which of them are not ended, the oldest first. */
@@ -158,8 +157,9 @@ export class Blobs {
     this.#lastDrop = this.#clock
     const oldest = this.#clock - recentVersions
     for (const [key, slot] of this.#slots) {
-      const { blob, lastUse, begun, file } = slot
-      if (lastUse >= oldest || blob instanceof Promise || begun !== undefined || file !== undefined) continue
+      const { blob, lastUse, begun } = slot
+      if (lastUse >= oldest || blob instanceof Promise || begun !== undefined || this.#inFiles.has(slot))
+        continue
       if (blob?.data instanceof Uint8Array) this.#keptBytes -= blob.data.length
       slot.blob = undefined
       // Lists of files may hold the slot for longer than its bytes are worth keeping.
@@ -172,10 +172,9 @@ export class Blobs {
     if (this.#spool.bytes <= 4 * this.#keepBytes) return
     const [first = this.#clock] = this.#atWork
     const oldest = Math.min(first, this.#clock - recentWithFiles)
-    for (const slot of this.#inFiles) {
+    for (const [slot, file] of this.#inFiles) {
       if (slot.lastUse >= oldest) continue
-      slot.file?.remove()
-      slot.file = undefined
+      file.remove()
       slot.blob = undefined
       this.#inFiles.delete(slot)
     }
@@ -416,13 +415,12 @@ export class Blobs {
       this.#keptBytes += data.length
       return blob
     }
-    return { ...blob, data: this.#putInFile(slot, await this.#spool.write(data)) }
+    return { ...blob, data: this.#putInFile(slot, await this.#spool.write([data])) }
   }
 
   #putInFile(slot: OwnSlot, file: SpooledFile): () => AsyncIterable<Uint8Array> {
-    slot.file = file
-    this.#inFiles.add(slot)
-    return () => file.read()
+    this.#inFiles.set(slot, file)
+    return file.read
   }
 
   async #readLarge(slot: OwnSlot): Promise<Blob> {

@@ -12,9 +12,9 @@ import { makeTemporary, removeTemporary } from './temporary.ts'
 /** One of the files. */
 export interface SpooledFile {
   readonly bytes: number
-  read(): AsyncIterable<Uint8Array>
+  readonly read: () => AsyncIterable<Uint8Array>
   /** Nobody may be reading it then, nor read it later. */
-  remove(): void
+  readonly remove: () => void
 }
 
 export class Spool {
@@ -28,30 +28,32 @@ export class Spool {
   }
 
   /** Writes a file. Throws what `content` throws, and a FatalError where the temporary directory cannot be written. */
-  async write(content: Uint8Array | AsyncIterable<Uint8Array>): Promise<SpooledFile> {
+  async write(content: Iterable<Uint8Array> | AsyncIterable<Uint8Array>): Promise<SpooledFile> {
     let bytes = 0
-    async function* counted(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
-      for await (const chunk of chunks) {
+    async function* counted(): AsyncGenerator<Uint8Array> {
+      for await (const chunk of content) {
         bytes += chunk.length
         yield chunk
       }
     }
     const file = this.#nextFile()
-    const remove = () => {
-      rmSync(file, { force: true })
-      this.#bytes -= bytes
-    }
     try {
-      if (content instanceof Uint8Array) bytes = content.length
-      await writeFile(file, content instanceof Uint8Array ? content : counted(content))
+      await writeFile(file, counted())
     } catch (error) {
       rmSync(file, { force: true })
-      throw isOfSystem(error) ? faultOf(error) : error
+      throw faultOf(error)
     }
     this.#bytes += bytes
     // Each read takes that much memory, however small the file.
     const highWaterMark = Math.min(Math.max(bytes, 1), chunkBytes)
-    return { bytes, read: () => createReadStream(file, { highWaterMark }), remove }
+    return {
+      bytes,
+      read: () => createReadStream(file, { highWaterMark }),
+      remove: () => {
+        rmSync(file, { force: true })
+        this.#bytes -= bytes
+      },
+    }
   }
 
   /** Removes all files. */
@@ -65,7 +67,7 @@ export class Spool {
     try {
       this.#dir ??= makeTemporary()
     } catch (error) {
-      throw isOfSystem(error) ? faultOf(error) : error
+      throw faultOf(error)
     }
     return join(this.#dir, String(this.#files++))
   }
@@ -73,12 +75,9 @@ export class Spool {
 
 const chunkBytes = 2 ** 18
 
-function isOfSystem(error: unknown): error is NodeJS.ErrnoException {
-  return error instanceof Error && 'syscall' in error && 'code' in error
-}
-
-/** What the system refuses is no mistake of ours. */
-function faultOf(cause: NodeJS.ErrnoException): FatalError {
+/** What the system refuses is no mistake of ours; any other error stays what it is. */
+function faultOf(cause: unknown): unknown {
+  if (!(cause instanceof Error && 'syscall' in cause && 'code' in cause)) return cause
   const message = `The temporary directory ${tmpdir()} cannot be written: ${cause.code}.`
   const hint = 'Make room there for large files, or name another directory by TMPDIR.'
   return new FatalError(problem('output-unwritable', {}, message, hint), { cause })

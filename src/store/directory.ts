@@ -510,14 +510,13 @@ export function makeDirectoryIn(root: string, directory: string): void {
  * directory that takes no new names, as /proc.
  */
 function makeRoot(root: string): void {
+  if (isDirectory(root)) return
+  if (dirname(root) !== root) makeRoot(dirname(root))
   try {
     mkdirSync(root)
   } catch (cause) {
-    if (isDirectory(root)) return
-    if (codeOf(cause) !== 'ENOENT' || isDirectory(dirname(root)) || dirname(root) === root) throw cause
-    makeRoot(dirname(root))
-    makeRoot(root)
-    return
+    if (codeOf(cause) === 'EEXIST' && isDirectory(root)) return
+    throw cause
   }
   openToReaders(root)
 }
