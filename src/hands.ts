@@ -14,12 +14,12 @@ import { Worker } from 'node:worker_threads'
 import { type Batch, type BlobReader, type LargeBlob, type OtherReaders, readerHere } from './batches.ts'
 import type { BlobsOptions } from './blobs.ts'
 import type { Blob } from './compress.ts'
-import { Room } from './each.ts'
 import { postponeOptimizing } from './engine.ts'
 import { ObjectError, RepositoryError } from './git/object.ts'
 import type { GitRepository, ObjectSource } from './git/repository.ts'
 import type { Oid } from './model.ts'
 import { FatalError, type Problem, type ProblemCode } from './problem.ts'
+import { ZipMemory } from './zip-memory.ts'
 
 /** A file to be created. */
 export interface NewFile {
@@ -109,16 +109,12 @@ export class Hands {
   readonly #wanted: number
   #hands: Hand[] = []
   #repositories = 0
-  readonly #buffers: ArrayBuffer[] = []
-  #bufferBytes = 0
-  readonly #roomBytes: number
-  readonly #room: Room
+  readonly #zips: ZipMemory
 
   /** `jobs` is how much is done at a time, by this thread and by others. With one, this thread stays alone. */
   constructor(jobs: number, options: HandsOptions = {}) {
     this.#wanted = Math.min(Math.max(jobs - 1, 0), mostHands)
-    this.#roomBytes = options.roomBytes ?? 16 * 2 ** 20
-    this.#room = new Room(this.#roomBytes)
+    this.#zips = new ZipMemory(options.roomBytes ?? 16 * 2 ** 20)
   }
 
   /** Prepares for so many new refs of a repository: starts the threads where they are more than a few. */
@@ -192,21 +188,21 @@ export class Hands {
    * Only for who has seen that they can. The zip comes first; `fill` writes it into memory with whatever in it.
    */
   async create(root: string, zip: NewZip, others: readonly NewFile[]): Promise<Created> {
-    const release = await this.#room.take(zip.bytes)
+    const { memory, giveBack } = await this.#zips.lend(zip.bytes)
+    let back: ArrayBuffer | undefined
     try {
       const hand = this.#leastBusy()
       if (hand === undefined) throw new Error('There is nobody who could create the files.')
-      const memory = this.#takeBuffer(zip.bytes)
       const body = Buffer.from(memory, 0, zip.bytes)
       zip.fill(body)
       // A part of a buffer would take all of it along.
       const own = others.map(({ path, body }) => ({ path, body: new Uint8Array(body) }))
       const task = { kind: 'create', root, files: [{ path: zip.path, body }, ...own] } as const
-      const { created, buffer } = await hand.ask(task, zip.bytes / zipLoadRatio + 3 * fileLoad, [memory])
-      if (buffer !== undefined) this.#keepBuffer(buffer)
-      return created ?? { sha256: '', outcomes: [] }
+      const answer = await hand.ask(task, zip.bytes / zipLoadRatio + 3 * fileLoad, [memory])
+      back = answer.buffer
+      return answer.created ?? { sha256: '', outcomes: [] }
     } finally {
-      release()
+      giveBack(back)
     }
   }
 
@@ -215,22 +211,6 @@ export class Hands {
     const hand = this.#leastBusy()
     if (hand === undefined) throw new Error('There is nobody who could write the files.')
     await hand.ask({ kind: 'put', root, files }, files.length * fileLoad)
-  }
-
-  #takeBuffer(bytes: number): ArrayBuffer {
-    const index = this.#buffers.findIndex(({ byteLength }) => byteLength >= bytes && byteLength <= 8 * bytes)
-    const [buffer] = index < 0 ? [] : this.#buffers.splice(index, 1)
-    this.#bufferBytes -= buffer?.byteLength ?? 0
-    return buffer ?? new ArrayBuffer(Math.ceil(bytes / bufferStep) * bufferStep)
-  }
-
-  /** Keeps memory for the next zips, of which the largest pieces fit most of them. They are in the order of their sizes. */
-  #keepBuffer(buffer: ArrayBuffer): void {
-    const index = this.#buffers.findIndex(({ byteLength }) => byteLength >= buffer.byteLength)
-    this.#buffers.splice(index < 0 ? this.#buffers.length : index, 0, buffer)
-    this.#bufferBytes += buffer.byteLength
-    while (this.#bufferBytes > this.#roomBytes / 2)
-      this.#bufferBytes -= this.#buffers.shift()?.byteLength ?? 0
   }
 
   /** Tells them to give no file its name any more. */
@@ -253,9 +233,6 @@ export class Hands {
       )
   }
 }
-
-/** Memory for zips goes to and fro: thousands of them, new each, would be much before it is collected. */
-const bufferStep = 64 * 2 ** 10
 
 /** So many new refs are mostly pressed before a thread would have started. */
 const fewRefs = 8

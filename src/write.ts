@@ -12,7 +12,6 @@
 import { createHash, hash } from 'node:crypto'
 import { ArchiveError, hashArchive, writeArchive } from './archive.ts'
 import { assembleArchive, layOutArchive } from './assemble.ts'
-import { Room } from './each.ts'
 import type { Hands } from './hands.ts'
 import type { ModulePath, ModuleVersion, Oid, PublishedVersion } from './model.ts'
 import { measureZip, type PackedVersion, zipPieces } from './pack.ts'
@@ -24,6 +23,7 @@ import { type OriginSettings, renderInfo } from './render/proxy.ts'
 import { codeOf, DirectoryStore } from './store/directory.ts'
 import { withLocalFile } from './store/local.ts'
 import type { CreateOptions, Store } from './store/store.ts'
+import { ZipMemory } from './zip-memory.ts'
 
 export interface SinkOptions {
   readonly origin?: OriginSettings
@@ -36,11 +36,11 @@ export interface SinkOptions {
 
 /** Writes versions into a site. */
 export function siteSink(store: Store, options: SinkOptions = {}): VersionSink {
-  const room = new Room(options.roomBytes ?? 16 * 2 ** 20)
+  const zips = new ZipMemory(options.roomBytes ?? 16 * 2 ** 20)
   return {
     write: async (version, packed, repository) => {
       const outcomes = await createByHands(store, version, packed, options)
-      const create = () => createZip(store, version, packed, room, options.signal)
+      const create = () => createZip(store, version, packed, zips, options.signal)
       let zip = outcomes?.zip ?? (await create())
       for (let attempt = 0; zip === 'exists' && attempt < 3; attempt++) {
         const published = await compareZip(store, version, packed.h1, repository)
@@ -117,7 +117,7 @@ async function createZip(
   store: Store,
   version: ModuleVersion,
   packed: PackedVersion,
-  room: Room,
+  zips: ZipMemory,
   signal: AbortSignal | undefined,
 ): Promise<WrittenZip | 'exists'> {
   const { prefix, files, blobs } = packed
@@ -125,14 +125,17 @@ async function createZip(
   const options = signal === undefined ? {} : { signal }
   const layout = layOutArchive(prefix, files, blobs)
   if (layout === undefined) return createLargeZip(store, path, packed, options)
-  const release = await room.take(layout.bytes)
+  const { memory, giveBack } = await zips.lend(layout.bytes)
+  let back: ArrayBuffer | undefined
   try {
-    const zip = Buffer.allocUnsafeSlow(layout.bytes)
+    const zip = Buffer.from(memory, 0, layout.bytes)
     assembleArchive(zip, layout, prefix, files, blobs)
     const outcome = await store.create(path, zip, options)
+    // Where it fails, something may still be reading it.
+    back = memory
     return outcome === 'created' ? { sha256: hash('sha256', zip, 'hex'), size: zip.length } : 'exists'
   } finally {
-    release()
+    giveBack(back)
   }
 }
 
