@@ -8,11 +8,23 @@
 import { directoryHeaderBytes, dosDate, dosTime, endBytes, localHeaderBytes } from './archive.ts'
 import type { Blob } from './compress.ts'
 
-/** A file of a module. */
-export interface NamedFile {
+/** A file of a module, by its path there. */
+export class NamedFile {
   readonly path: string
   /** Of the path, in UTF-8. */
   readonly pathBytes: number
+  #utf8: Uint8Array | undefined
+
+  constructor(path: string) {
+    this.path = path
+    this.pathBytes = Buffer.byteLength(path)
+  }
+
+  /** The path in UTF-8. It is made once: a file is in the zips of many versions. */
+  get utf8(): Uint8Array {
+    this.#utf8 ??= Buffer.from(this.path)
+    return this.#utf8
+  }
 }
 
 /** Zips that are larger, or have more files, are not assembled but written by and by. */
@@ -56,37 +68,33 @@ export function assembleArchive(
 ): void {
   if (layout.bytes !== zip.length)
     throw new Error(`The zip of ${prefix} does not have the size of its memory.`)
-  const prefixBytes = Buffer.byteLength(prefix)
+  const local = beginHeader(0x04034b50, localHeaderBytes, localCommonAt, prefix)
+  const central = beginHeader(0x02014b50, directoryHeaderBytes, centralCommonAt, prefix)
+  const prefixBytes = local.length - localHeaderBytes
   const view = new DataView(zip.buffer, zip.byteOffset, zip.byteLength)
   let at = 0
   let { directoryAt } = layout
   for (let index = 0; index < files.length; index++) {
-    const { path, pathBytes } = files[index] as NamedFile
+    const { path, utf8 } = files[index] as NamedFile
     const blob = blobs[index] as Blob
     const data = blob.data as Uint8Array
-    const name = prefix + path
-    const nameBytes = prefixBytes + pathBytes
+    const nameBytes = prefixBytes + utf8.length
     // UTF-8 takes as many bytes as UTF-16 has units only where all are ASCII.
-    const isAscii = name.length === nameBytes
-    const flags = isAscii ? 0 : 0x800
+    const flags = prefix.length + path.length === nameBytes ? 0 : 0x800
     const method = blob.method === 'deflate' ? 8 : 0
 
-    view.setUint32(directoryAt, 0x02014b50, true)
-    view.setUint16(directoryAt + 4, 20, true)
-    putCommon(view, directoryAt + 6, flags, method, blob, nameBytes)
-    view.setUint32(directoryAt + 32, 0, true) // comment, disk
-    view.setUint16(directoryAt + 36, 0, true) // attributes
-    view.setUint32(directoryAt + 38, 0, true)
+    zip.set(central, directoryAt)
+    putCommon(view, directoryAt + centralCommonAt, flags, method, blob, nameBytes)
     view.setUint32(directoryAt + 42, at, true)
-    directoryAt += directoryHeaderBytes
-    zip.write(name, directoryAt, isAscii ? 'latin1' : 'utf8')
+    directoryAt += central.length
+    zip.set(utf8, directoryAt)
+    directoryAt += utf8.length
 
-    view.setUint32(at, 0x04034b50, true)
-    putCommon(view, at + 4, flags, method, blob, nameBytes)
-    at += localHeaderBytes
-    zip.copyWithin(at, directoryAt, directoryAt + nameBytes)
-    directoryAt += nameBytes
-    at += nameBytes
+    zip.set(local, at)
+    putCommon(view, at + localCommonAt, flags, method, blob, nameBytes)
+    at += local.length
+    zip.set(utf8, at)
+    at += utf8.length
     zip.set(data, at)
     at += data.length
   }
@@ -99,7 +107,22 @@ export function assembleArchive(
   view.setUint16(directoryAt + 20, 0, true) // comment
 }
 
-/** Writes the 26 bytes that both headers of a file have in common. */
+/** Where what both headers of a file have in common begins in them. */
+const localCommonAt = 4
+const centralCommonAt = 6
+
+/** Returns a header with all that is the same for each file, and what each name begins with behind it. */
+function beginHeader(signature: number, bytes: number, commonAt: number, prefix: string): Uint8Array {
+  const header = Buffer.concat([Buffer.alloc(bytes), Buffer.from(prefix)])
+  header.writeUInt32LE(signature)
+  header.writeUInt16LE(20, 4) // made by: version 2.0
+  header.writeUInt16LE(20, commonAt) // needed
+  header.writeUInt16LE(dosTime, commonAt + 6)
+  header.writeUInt16LE(dosDate, commonAt + 8)
+  return header
+}
+
+/** Writes what both headers of a file have in common, and no other file has. */
 function putCommon(
   view: DataView,
   at: number,
@@ -108,14 +131,10 @@ function putCommon(
   blob: Blob,
   nameBytes: number,
 ): void {
-  view.setUint16(at, 20, true)
   view.setUint16(at + 2, flags, true)
   view.setUint16(at + 4, method, true)
-  view.setUint16(at + 6, dosTime, true)
-  view.setUint16(at + 8, dosDate, true)
   view.setUint32(at + 10, blob.crc32, true)
   view.setUint32(at + 14, blob.compressedSize, true)
   view.setUint32(at + 18, blob.size, true)
   view.setUint16(at + 22, nameBytes, true)
-  view.setUint16(at + 24, 0, true) // extra
 }
