@@ -8,23 +8,11 @@
 import { directoryHeaderBytes, dosDate, dosTime, endBytes, localHeaderBytes } from './archive.ts'
 import type { Blob } from './compress.ts'
 
-/** A file of a module, by its path there. */
-export class NamedFile {
+/** A file of a module. */
+export interface NamedFile {
   readonly path: string
   /** Of the path, in UTF-8. */
   readonly pathBytes: number
-  #utf8: Uint8Array | undefined
-
-  constructor(path: string) {
-    this.path = path
-    this.pathBytes = Buffer.byteLength(path)
-  }
-
-  /** The path in UTF-8. It is made once: a file is in the zips of many versions. */
-  get utf8(): Uint8Array {
-    this.#utf8 ??= Buffer.from(this.path)
-    return this.#utf8
-  }
 }
 
 /** Zips that are larger, or have more files, are not assembled but written by and by. */
@@ -75,10 +63,10 @@ export function assembleArchive(
   let at = 0
   let { directoryAt } = layout
   for (let index = 0; index < files.length; index++) {
-    const { path, utf8 } = files[index] as NamedFile
+    const { path, pathBytes } = files[index] as NamedFile
     const blob = blobs[index] as Blob
     const data = blob.data as Uint8Array
-    const nameBytes = prefixBytes + utf8.length
+    const nameBytes = prefixBytes + pathBytes
     // UTF-8 takes as many bytes as UTF-16 has units only where all are ASCII.
     const flags = prefix.length + path.length === nameBytes ? 0 : 0x800
     const method = blob.method === 'deflate' ? 8 : 0
@@ -87,14 +75,14 @@ export function assembleArchive(
     putCommon(view, directoryAt + centralCommonAt, flags, method, blob, nameBytes)
     view.setUint32(directoryAt + 42, at, true)
     directoryAt += central.length
-    zip.set(utf8, directoryAt)
-    directoryAt += utf8.length
+    zip.write(path, directoryAt, path.length === pathBytes ? 'latin1' : 'utf8')
+    directoryAt += pathBytes
 
     zip.set(local, at)
     putCommon(view, at + localCommonAt, flags, method, blob, nameBytes)
     at += local.length
-    zip.set(utf8, at)
-    at += utf8.length
+    zip.copyWithin(at, directoryAt - pathBytes, directoryAt)
+    at += pathBytes
     zip.set(data, at)
     at += data.length
   }

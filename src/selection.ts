@@ -9,7 +9,6 @@
  * Everything else, and whatever is too large, goes through the rules.
  */
 
-import { NamedFile } from './assemble.ts'
 import type { Blobs, Slot } from './blobs.ts'
 import { entryKind, type TreeEntry } from './git/object.ts'
 import { flattenTree, type Tree } from './git/tree.ts'
@@ -27,14 +26,12 @@ import {
 import { foldName } from './module/fold.ts'
 
 /** A file of a module. The lists of many versions share it. */
-export class ModuleFile extends NamedFile {
+export interface ModuleFile {
+  /** Relative to the module's directory. */
+  readonly path: string
+  /** Of the path, in UTF-8. */
+  readonly pathBytes: number
   readonly slot: Slot
-
-  /** The path is relative to the module's directory. */
-  constructor(path: string, slot: Slot) {
-    super(path)
-    this.slot = slot
-  }
 }
 
 /** What git's archive has in the place of a blob. The key stands for the content. */
@@ -124,14 +121,14 @@ export class Selector {
     const selection = selectFiles(sized, { vendorVersion: await request.vendorVersion() })
     if (selection.code !== undefined) return selection
     const files = selection.files.flatMap(({ path, slot }) =>
-      slot === undefined ? [] : [new ModuleFile(path, slot)],
+      slot === undefined ? [] : [{ path, pathBytes: Buffer.byteLength(path), slot }],
     )
     // A tree may be out of order, and a file from elsewhere has its place among the others.
     return { files: files.sort((a, b) => compareUtf8(a.path, b.path)) }
   }
 
   #describe(path: string, oid: Oid): ModuleFile {
-    return new ModuleFile(path, this.#blobs.slot(oid))
+    return { path, pathBytes: Buffer.byteLength(path), slot: this.#blobs.slot(oid) }
   }
 }
 

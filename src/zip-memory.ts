@@ -19,16 +19,16 @@ export interface Lent {
 }
 
 export class ZipMemory {
-  readonly #mostBytes: number
+  readonly #roomBytes: number
   readonly #room: Room
   /** What is not lent, in the order of the sizes. */
   readonly #free: ArrayBuffer[] = []
-  /** Of what is lent and what is not. */
-  #bytes = 0
+  #freeBytes = 0
+  #lentBytes = 0
 
-  /** Zips take at most so many bytes at a time; half as many more are kept for those to come. */
+  /** Zips take at most so many bytes at a time. */
   constructor(roomBytes: number) {
-    this.#mostBytes = 1.5 * roomBytes
+    this.#roomBytes = roomBytes
     this.#room = new Room(roomBytes)
   }
 
@@ -38,9 +38,10 @@ export class ZipMemory {
     const memory = this.#take(bytes)
     // Sent to another thread, it has no size here any more.
     const { byteLength } = memory
+    this.#lentBytes += byteLength
     const giveBack = (again: ArrayBuffer | undefined) => {
-      if (again === undefined) this.#bytes -= byteLength
-      else this.#keep(again)
+      this.#lentBytes -= byteLength
+      if (again !== undefined) this.#keep(again)
       release()
     }
     return { memory, giveBack }
@@ -49,23 +50,28 @@ export class ZipMemory {
   #take(bytes: number): ArrayBuffer {
     const index = this.#free.findIndex(({ byteLength }) => byteLength >= bytes)
     const best = this.#free[index]
-    if (best !== undefined && best.byteLength <= mostRatio * bytes) {
-      this.#free.splice(index, 1)
-      return best
-    }
-    const fresh = new ArrayBuffer(sizeFor(bytes))
-    this.#bytes += fresh.byteLength
-    return fresh
+    if (best === undefined || best.byteLength > mostRatio * bytes) return new ArrayBuffer(sizeFor(bytes))
+    this.#free.splice(index, 1)
+    this.#freeBytes -= best.byteLength
+    return best
   }
 
-  /** The largest are kept, which fit most zips. */
+  /** Keeps the largest, which fit most zips: for half of the room, and a few large ones where it is not lent. */
   #keep(memory: ArrayBuffer): void {
     const index = this.#free.findIndex(({ byteLength }) => byteLength >= memory.byteLength)
     this.#free.splice(index < 0 ? this.#free.length : index, 0, memory)
-    while (this.#bytes > this.#mostBytes && this.#free.length > 0)
-      this.#bytes -= this.#free.shift()?.byteLength ?? 0
+    this.#freeBytes += memory.byteLength
+    while (this.#isTooMuch) this.#freeBytes -= this.#free.shift()?.byteLength ?? 0
+  }
+
+  get #isTooMuch(): boolean {
+    if (this.#freeBytes <= this.#roomBytes / 2) return false
+    return this.#free.length > fewPieces || this.#freeBytes + this.#lentBytes > 1.5 * this.#roomBytes
   }
 }
+
+/** So many pieces are kept even where they are more than half of the room. */
+const fewPieces = 4
 
 /** A small zip does not take the memory of a large one. */
 const mostRatio = 8

@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { archiveSize, writeArchive } from '../src/archive.ts'
-import { assembleArchive, assembledBytes, layOutArchive, NamedFile } from '../src/assemble.ts'
+import { assembleArchive, assembledBytes, layOutArchive } from '../src/assemble.ts'
 import { type Blob, compress } from '../src/compress.ts'
 
 interface Content {
@@ -12,7 +12,7 @@ interface Content {
 const prefix = 'example.com/r@v1.0.0/'
 
 function describeFiles(paths: readonly string[]) {
-  return paths.map((path) => new NamedFile(path))
+  return paths.map((path) => ({ path, pathBytes: Buffer.byteLength(path) }))
 }
 
 async function written({ paths, blobs }: Content): Promise<Buffer> {

@@ -10,7 +10,6 @@ import { withRepository } from '../src/git/repository.ts'
 import type { ModulePath, ModuleVersion, Oid, Version } from '../src/model.ts'
 import { measureZip, type PackedVersion, type Press, packVersion, withPress, zipPieces } from '../src/pack.ts'
 import type { Problem } from '../src/problem.ts'
-import { ModuleFile } from '../src/selection.ts'
 import { createRepository, type FileEntry, latin1, type RawRepository } from './support/gitobjects.ts'
 import { makeDirectory, runGit } from './support/repo.ts'
 
@@ -322,7 +321,10 @@ describe('measureZip', () => {
   const limit = 500 * 2 ** 20
   const listing = (paths: readonly string[], sizes: readonly number[]) => ({
     prefix: 'example.com/é@v1.0.0/',
-    files: paths.map((path) => new ModuleFile(path, { oid: '' as Oid, size: 0, isConverted: false })),
+    files: paths.map((path) => {
+      const slot = { oid: '' as Oid, size: 0, isConverted: false }
+      return { path, pathBytes: Buffer.byteLength(path), slot }
+    }),
     blobs: sizes.map((size) => {
       const data = async function* () {}
       return { size, crc32: 0, sha256: '', method: 'store' as const, compressedSize: size, data }
