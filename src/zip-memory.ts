@@ -64,6 +64,7 @@ export class ZipMemory {
     while (this.#isTooMuch) this.#freeBytes -= this.#free.shift()?.byteLength ?? 0
   }
 
+  /** Half of the room is always kept. More is only as long as all there is, lent or not, is not half as much again. */
   get #isTooMuch(): boolean {
     if (this.#freeBytes <= this.#roomBytes / 2) return false
     return this.#free.length > fewPieces || this.#freeBytes + this.#lentBytes > 1.5 * this.#roomBytes
