@@ -37,7 +37,7 @@ Measures how long all versions of a repository take, one new tag, and nothing ne
   A  go mod download, straight from the repository
   B  a Go program that only makes the zips
   P  modpress
-  L  copying what modpress wrote: no program writes faster
+  L  copying what modpress wrote, and sync: no program writes faster
 and gives the ratios of the runs side by side, once the hashes of modpress are those of go.
 
   REPOSITORY    clones or bundles; without any, those in the folder $MODPRESS_CORPUS, or the samples of the demo

@@ -6,7 +6,7 @@
  *   proxy. It also extracts what it downloads.
  * - B: the Go program beside this file: what a server in Go does at its best.
  * - P: modpress, compiled.
- * - L: copying what P wrote: the limit.
+ * - L: copying what P wrote, to where P flushes it, too: the limit.
  *
  * None of them reads the user's configuration or the network. To go, the
  * loopback server of test/support/goimport.ts is every host, and git fetches

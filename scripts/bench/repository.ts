@@ -116,7 +116,7 @@ async function measureWorks(subject: Subject): Promise<void> {
   if (newest === undefined) throw new Error('No version is published.')
 
   const all = pressing(subject, press, versions)
-  const copy: Program = { name: 'L', command: (out) => commandIn(subject.place, ['cp', '-r', site, out]) }
+  const copy: Program = { name: 'L', command: (out) => commandIn(subject.place, copying(site, out)) }
   await time(subject, 'all versions', versions, all, [...others(subject, versions), copy])
   if (newest.ref !== undefined) await measureNewest(subject, versions, newest, newest.ref)
   const again = pressing(subject, () => press(site), versions, { site })
@@ -178,6 +178,11 @@ async function time(
   }
   const zipBytes = list.reduce((sum, { size }) => sum + size, 0)
   found.works.push({ work, versions: list.length, zipBytes, programs, ratios })
+}
+
+/** P has its files on the disk when it ends, and so has the copy. */
+function copying(site: string, out: string): readonly string[] {
+  return ['sh', '-c', 'cp -r "$1" "$2" && sync', 'sh', site, out]
 }
 
 /** Runs programs one after another, once to warm up and then for some rounds. */
