@@ -23,6 +23,7 @@ import { type FileHandle, open } from 'node:fs/promises'
 import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { crc32, createInflateRaw, inflateRawSync } from 'node:zlib'
+import type { BlobData } from './compress.ts'
 import { type HashedFile, hash1 } from './module/dirhash.ts'
 
 /** A file of a zip, as it will lie in it. */
@@ -34,8 +35,7 @@ export interface ZipPiece {
   readonly method: 'deflate' | 'store'
   /** Of `data`, in bytes. */
   readonly compressedSize: number
-  /** A function where the bytes are kept elsewhere, to be read only when it is their turn. */
-  readonly data: Uint8Array | (() => AsyncIterable<Uint8Array>)
+  readonly data: BlobData
 }
 
 /**
@@ -55,9 +55,10 @@ export async function* writeArchive(
     putDirectoryHeader(directory, piece, offset)
     count += 1
     offset = output.size + piece.compressedSize
-    if (piece.data instanceof Uint8Array) output.put(piece.data)
+    const { data } = piece
+    if (typeof data !== 'function') output.put(data instanceof Uint8Array ? data : data.read())
     else {
-      for await (const chunk of piece.data()) {
+      for await (const chunk of data()) {
         output.put(chunk)
         if (output.hasFull) yield* output.takeFull()
       }

@@ -1,6 +1,6 @@
 /**
  * Assembles the zip of a module in memory, where all of it is deflated already
- * and it is not large: the bytes that `writeArchive` gives, at a small part of
+ * and none of it is large: the bytes that `writeArchive` gives, at a small part of
  * the cost. Nearly all zips are made so, thousands of times a build, each of
  * thousands of entries, so that what is done for one entry is what counts.
  */
@@ -37,9 +37,9 @@ export function layOutArchive(
   let directory = 0
   for (let index = 0; index < files.length; index++) {
     const { pathBytes } = files[index] as NamedFile
-    const { data } = blobs[index] as Blob
-    if (!(data instanceof Uint8Array)) return undefined
-    directoryAt += localHeaderBytes + prefixBytes + pathBytes + data.length
+    const { data, compressedSize } = blobs[index] as Blob
+    if (typeof data === 'function') return undefined
+    directoryAt += localHeaderBytes + prefixBytes + pathBytes + compressedSize
     directory += directoryHeaderBytes + prefixBytes + pathBytes
     if (directoryAt > assembledBytes) return undefined
   }
@@ -65,7 +65,7 @@ export function assembleArchive(
   for (let index = 0; index < files.length; index++) {
     const { path, pathBytes } = files[index] as NamedFile
     const blob = blobs[index] as Blob
-    const data = blob.data as Uint8Array
+    const data = bytesOf(blob)
     const nameBytes = prefixBytes + pathBytes
     // UTF-8 takes as many bytes as UTF-16 has units only where all are ASCII.
     const flags = prefix.length + path.length === nameBytes ? 0 : 0x800
@@ -93,6 +93,12 @@ export function assembleArchive(
   view.setUint32(directoryAt + 12, directoryAt - at, true)
   view.setUint32(directoryAt + 16, at, true)
   view.setUint16(directoryAt + 20, 0, true) // comment
+}
+
+function bytesOf({ data }: Blob): Uint8Array {
+  if (data instanceof Uint8Array) return data
+  if (typeof data === 'function') throw new Error('What is read by and by is in no zip that is assembled.')
+  return data.read()
 }
 
 /** Where what both headers of a file have in common begins in them. */

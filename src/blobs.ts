@@ -19,7 +19,7 @@ import { type Blob, compress, deflateLevel } from './compress.ts'
 import { ObjectError } from './git/object.ts'
 import type { GitRepository } from './git/repository.ts'
 import type { Oid } from './model.ts'
-import { Spool, type SpooledFile } from './spool.ts'
+import { Spool, type SpooledFile, type SpooledPiece } from './spool.ts'
 
 export interface BlobsOptions {
   /** Who reads small blobs. @default this thread, from the repository */
@@ -120,7 +120,7 @@ export class Blobs {
   readonly #signal: AbortSignal | undefined
   readonly #spool = new Spool()
   /** Where the bytes of those slots lie that are not in memory. */
-  readonly #inFiles = new Map<OwnSlot, SpooledFile>()
+  readonly #inFiles = new Map<OwnSlot, SpooledFile | SpooledPiece>()
   /** How many deflated bytes the slots hold in memory. */
   #keptBytes = 0
   /** How many versions were started, and which of them are not ended, the oldest first. */
@@ -386,7 +386,7 @@ export class Blobs {
     if (first === undefined) return
     const { slot } = first
     if (slot.content !== undefined) {
-      first.resolve(await this.#keep(slot, compress(slot.content)))
+      first.resolve(this.#keep(slot, compress(slot.content)))
     } else if (this.#isLarge(slot)) {
       first.resolve(await this.#readLarge(slot))
     } else {
@@ -401,26 +401,23 @@ export class Blobs {
         else {
           this.#readBlobs++
           this.#readBytes += Math.min(result.size, large)
-          resolve(result.data === undefined ? result : await this.#keep(slot, result))
+          resolve(result.data === undefined ? result : this.#keep(slot, result))
         }
       }
     }
   }
 
   /** Counts what is in memory; what would be too much goes into a file. */
-  async #keep(slot: OwnSlot, blob: Blob): Promise<Blob> {
+  #keep(slot: OwnSlot, blob: Blob): Blob {
     const { data } = blob
     if (!(data instanceof Uint8Array)) return blob
     if (this.#keptBytes + data.length <= 4 * this.#keepBytes) {
       this.#keptBytes += data.length
       return blob
     }
-    return { ...blob, data: this.#putInFile(slot, await this.#spool.write([data])) }
-  }
-
-  #putInFile(slot: OwnSlot, file: SpooledFile): () => AsyncIterable<Uint8Array> {
-    this.#inFiles.set(slot, file)
-    return file.read
+    const piece = this.#spool.put(data)
+    this.#inFiles.set(slot, piece)
+    return { ...blob, data: piece }
   }
 
   async #readLarge(slot: OwnSlot): Promise<Blob> {
@@ -438,9 +435,9 @@ export class Blobs {
     const deflate = zlib.createDeflateRaw({ level: deflateLevel })
     const write = (chunks: AsyncIterable<Uint8Array>) => this.#spool.write(chunks)
     const file = await pipeline(content, deflate, write, { ...(this.#signal && { signal: this.#signal }) })
-    const data = this.#putInFile(slot, file)
+    this.#inFiles.set(slot, file)
     const sha256 = hash.digest('hex')
-    return { size, crc32, sha256, method: 'deflate', compressedSize: file.bytes, data }
+    return { size, crc32, sha256, method: 'deflate', compressedSize: file.bytes, data: file.read }
   }
 }
 

@@ -15,9 +15,11 @@ export interface Blob {
   readonly sha256: string
   readonly method: 'deflate' | 'store'
   readonly compressedSize: number
-  /** A function where the bytes are kept elsewhere, to be read only when it is their turn. */
-  readonly data: Uint8Array | (() => AsyncIterable<Uint8Array>)
+  readonly data: BlobData
 }
+
+/** The bytes in memory; or what reads them where it is their turn, as a whole or, if they are many, by and by. */
+export type BlobData = Uint8Array | { readonly read: () => Uint8Array } | (() => AsyncIterable<Uint8Array>)
 
 /** A blob whose bytes are in memory. */
 export type SmallBlob = Blob & { readonly data: Uint8Array }

@@ -52,7 +52,7 @@ describe('assembleArchive', () => {
   test('is not for what is large, has very many files, or lies elsewhere', () => {
     const empty = compress(new Uint8Array())
     const far: Blob = { ...empty, data: async function* () {} }
-    const large: Blob = { ...empty, data: new Uint8Array(assembledBytes) }
+    const large: Blob = { ...empty, compressedSize: assembledBytes, data: new Uint8Array(assembledBytes) }
     const sizeOf = (count: number, blob: Blob) => {
       const paths = Array.from({ length: count }, (_, index) => String(index))
       const blobs = paths.map(() => blob)

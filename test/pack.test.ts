@@ -78,7 +78,7 @@ function namesOf({ files }: PackedVersion): string[] {
 
 function contentOf({ files, blobs }: PackedVersion, path: string): string | undefined {
   const blob = blobs[files.findIndex((file) => file.path === path)]
-  if (blob === undefined || typeof blob.data === 'function') return undefined
+  if (blob === undefined || !(blob.data instanceof Uint8Array)) return undefined
   return Buffer.from(blob.method === 'store' ? blob.data : inflateRawSync(blob.data)).toString()
 }
 
