@@ -102,6 +102,9 @@ const firstGuessBlobs = 8
 const leastAheadBytes = 512 * 2 ** 10
 const mostAheadBytes = 2 * 2 ** 20
 
+/** So many blobs of a version are asked for before those before them are read: all have some to read meanwhile. */
+const partBlobs = 4096
+
 export class Blobs {
   readonly #repository: GitRepository
   readonly #reader: BlobReader
@@ -200,17 +203,11 @@ export class Blobs {
   /** Finds out the sizes of blobs by reading what is not large: of most modules all is needed, and git asked once. */
   async begin(slots: readonly Slot[]): Promise<void> {
     if (this.#repository.readUpTo === undefined) return this.measure(slots)
-    const pending: Promise<unknown>[] = []
-    for (const slot of slots as readonly OwnSlot[]) {
-      slot.lastUse = this.#clock
-      if (slot.isMeasured) continue
+    await this.#awaitEach(slots as readonly OwnSlot[], (slot) => {
+      if (slot.isMeasured) return undefined
       slot.begun ??= this.#begin(slot)
-      pending.push(slot.begun)
-    }
-    if (pending.length === 0) return
-    this.#pump()
-    const results = await Promise.allSettled(pending)
-    for (const result of results) if (result.status === 'rejected') throw result.reason
+      return slot.begun
+    })
   }
 
   /** Finds out the sizes of blobs, without reading them. */
@@ -231,22 +228,46 @@ export class Blobs {
    */
   async load(slots: readonly Slot[]): Promise<readonly Blob[]> {
     const blobs: Blob[] = new Array(slots.length)
-    const pending: { readonly index: number; readonly blob: Promise<Blob> }[] = []
-    for (let index = 0; index < slots.length; index++) {
-      const slot = slots[index] as OwnSlot
-      slot.lastUse = this.#clock
+    await this.#awaitEach(slots as readonly OwnSlot[], (slot, index) => {
       slot.blob ??= slot.begun === undefined ? this.#read(slot) : this.#readAfter(slot, slot.begun)
-      if (slot.blob instanceof Promise) pending.push({ index, blob: slot.blob })
-      else blobs[index] = slot.blob
-    }
-    if (pending.length === 0) return blobs
-    this.#pump()
-    const results = await Promise.allSettled(pending.map(({ blob }) => blob))
-    for (const [at, result] of results.entries()) {
-      if (result.status === 'rejected') throw result.reason
-      blobs[pending[at]?.index ?? 0] = result.value
-    }
+      if (!(slot.blob instanceof Promise)) {
+        blobs[index] = slot.blob
+        return undefined
+      }
+      return slot.blob.then((blob) => {
+        blobs[index] = blob
+      })
+    })
     return blobs
+  }
+
+  /**
+   * Starts for each slot what there is to wait for, if anything, and waits for all of it. Throws the first failure, once
+   * all that was started is done with. The files of a large module take their turn, two parts of them at a time: what
+   * waits takes more memory than what is read.
+   */
+  async #awaitEach(
+    slots: readonly OwnSlot[],
+    start: (slot: OwnSlot, index: number) => Promise<unknown> | undefined,
+  ): Promise<void> {
+    let before: Promise<readonly PromiseSettledResult<unknown>[]> = Promise.resolve([])
+    let failed: PromiseRejectedResult | undefined
+    for (let index = 0; index < slots.length && failed === undefined; ) {
+      const part: Promise<unknown>[] = []
+      for (; index < slots.length && part.length < partBlobs; index++) {
+        const slot = slots[index] as OwnSlot
+        slot.lastUse = this.#clock
+        const pending = start(slot, index)
+        if (pending !== undefined) part.push(pending)
+      }
+      this.#pump()
+      const now = Promise.allSettled(part)
+      failed = failureIn(await before)
+      before = now
+    }
+    const last = await before
+    failed ??= failureIn(last)
+    if (failed !== undefined) throw failed.reason
   }
 
   /** Which part is read of all that was asked for since there was nothing to read. */
@@ -443,3 +464,7 @@ export class Blobs {
 
 /** A thread that is alone asks for the next batch while it works on one. */
 const lanesAlone = 2
+
+function failureIn(results: readonly PromiseSettledResult<unknown>[]): PromiseRejectedResult | undefined {
+  return results.find((result) => result.status === 'rejected')
+}

@@ -413,3 +413,38 @@ describe('what would be too much in memory', () => {
     expect(readdirSync(temporary)).toEqual([])
   })
 })
+
+describe('of a module with very many files', () => {
+  const contents = Array.from({ length: 10_000 }, (_, index) => Buffer.from(`file ${index}`))
+  const missing = '1'.repeat(40) as Oid
+  const slotsIn = (blobs: Blobs) =>
+    contents.map((content, index) => blobs.converted(missing, `key ${index}`, content))
+
+  test('all blobs are read, and are at their places', async () => {
+    await use({ keepBytes: 10_000 }, async (blobs) => {
+      const slots = slotsIn(blobs)
+      const all = await blobs.load(slots)
+      expect(all).toHaveLength(contents.length)
+      for (const index of [0, 4095, 4096, 8191, 8192, 9999])
+        await expectBlob(all[index] as Blob, contents[index] as Buffer)
+      expect(new Set(all.map(({ sha256 }) => sha256)).size).toBe(contents.length)
+      expect(await blobs.load(slots)).toEqual(all)
+    })
+  })
+
+  test.for([0, 5000, 9999])(
+    'the one that cannot be read, at %d, is told when those begun are done',
+    async (at) => {
+      const stored = Array.from({ length: 300 }, (_, index) => write(contentOf(1000 + index, 10)))
+      await use({}, async (blobs, { reads }) => {
+        const slots = [...slotsIn(blobs)]
+        for (const [index, oid] of stored.entries()) slots[7800 + index] = blobs.slot(oid)
+        slots[at] = blobs.slot(missing)
+        await blobs.measure(slots)
+        await expect(blobs.load(slots)).rejects.toMatchObject({ name: 'ObjectError', oid: missing })
+        expect(blobs.readShare).toBe(1)
+        expect(reads).toHaveLength(301)
+      })
+    },
+  )
+})
