@@ -39,14 +39,15 @@ export interface ZipPiece {
 }
 
 /**
- * Yields the bytes of a zip in chunks of some hundred KiB, in the order of the pieces. A chunk is never written to
- * again; a large one may be a piece's own data.
+ * Yields the bytes of a zip in chunks of some hundred KiB, in the order of the pieces. Each lies at the beginning of
+ * memory of `chunkBytes` that was given for it alone, and is not touched again: it is whoever's who takes the chunk.
  */
 export async function* writeArchive(
   pieces: Iterable<ZipPiece> | AsyncIterable<ZipPiece>,
+  memory: () => Buffer = () => Buffer.allocUnsafeSlow(chunkBytes),
 ): AsyncGenerator<Uint8Array, void, undefined> {
-  const output = new Chunks()
-  const directory = new Chunks()
+  const output = new Chunks(memory)
+  const directory = new Chunks(() => Buffer.allocUnsafeSlow(chunkBytes / 4))
   let count = 0
   let offset = 0
   for await (const piece of pieces) {
@@ -183,9 +184,7 @@ const utf8Flag = 0x800
 /** 1980-01-01 00:00, the first moment that the format knows. Bits: year - 1980, month, day; hour, minute, seconds / 2. */
 export const dosDate: number = (1 << 5) | 1
 export const dosTime = 0
-const chunkBytes = 512 * 1024
-/** From this size on data is passed on instead of being copied. */
-const passBytes = 256 * 1024
+export const chunkBytes: number = 512 * 1024
 
 interface End {
   readonly count: number
@@ -196,29 +195,26 @@ interface End {
 
 type Header = Omit<ZipPiece, 'data'>
 
-/** Collects bytes into chunks. What has been taken is not touched again. */
+/** Collects bytes into chunks, each in memory that it is given. What has been taken is not touched again. */
 class Chunks {
   size = 0
+  readonly #memory: () => Buffer
   #full: Uint8Array[] = []
   #buffer: Buffer = Buffer.alloc(0)
-  #start = 0
   #used = 0
-  // Most zips are small: the first buffer is, too, so that thousands of them do not hurry the garbage collector.
-  #nextBytes = chunkBytes / 8
+
+  /** A piece of the memory must have room for a header with its name. */
+  constructor(memory: () => Buffer) {
+    this.#memory = memory
+  }
 
   get hasFull(): boolean {
     return this.#full.length > 0
   }
 
   put(bytes: Uint8Array): void {
-    if (bytes.byteLength >= passBytes) {
-      this.#seal()
-      this.#full.push(bytes)
-      this.size += bytes.byteLength
-      return
-    }
     for (let done = 0; done < bytes.byteLength; ) {
-      if (this.#used === this.#buffer.length) this.#renew(1)
+      if (this.#used === this.#buffer.length) this.#renew()
       const part = Math.min(bytes.byteLength - done, this.#buffer.length - this.#used)
       this.#buffer.set(part === bytes.byteLength ? bytes : bytes.subarray(done, done + part), this.#used)
       this.#used += part
@@ -229,7 +225,7 @@ class Chunks {
 
   /** Lets a function write a header in place: its fields to the buffer, from the position on. */
   putHeader(bytes: number, fill: (buffer: Buffer, at: number) => void): void {
-    if (this.#buffer.length - this.#used < bytes) this.#renew(bytes)
+    if (this.#buffer.length - this.#used < bytes) this.#renew()
     fill(this.#buffer, this.#used)
     this.#used += bytes
     this.size += bytes
@@ -246,17 +242,15 @@ class Chunks {
     return this.takeFull()
   }
 
-  #renew(bytes: number): void {
+  #renew(): void {
     this.#seal()
-    this.#buffer = Buffer.allocUnsafeSlow(Math.max(bytes, this.#nextBytes))
-    this.#start = 0
-    this.#used = 0
-    this.#nextBytes = chunkBytes
+    this.#buffer = this.#memory()
   }
 
   #seal(): void {
-    if (this.#used > this.#start) this.#full.push(this.#buffer.subarray(this.#start, this.#used))
-    this.#start = this.#used
+    if (this.#used > 0) this.#full.push(this.#buffer.subarray(0, this.#used))
+    this.#buffer = Buffer.alloc(0)
+    this.#used = 0
   }
 }
 

@@ -4,13 +4,14 @@
  * tells it what to do; the messages are declared there.
  */
 
-import { hash } from 'node:crypto'
+import { createHash, hash } from 'node:crypto'
 import { parentPort } from 'node:worker_threads'
 import { type BlobReader, readerHere } from './batches.ts'
 import { eachOf } from './each.ts'
 import { type ObjectReader, openObjectReader } from './git/native.ts'
 import { ObjectError, RepositoryError } from './git/object.ts'
 import type { Answer, Created, Task } from './hands.ts'
+import { Inbox } from './inbox.ts'
 import { FatalError } from './problem.ts'
 import { type DirectoryStore, openDirectoryStore } from './store/directory.ts'
 import { putFile } from './store/store.ts'
@@ -25,6 +26,8 @@ interface Opened {
 
 const repositories = new Map<number, Opened>()
 const stores = new Map<string, Promise<DirectoryStore>>()
+/** What arrives of files that come in chunks. */
+const inboxes = new Map<number, Inbox>()
 const stop = new AbortController()
 
 port.on('message', (task: Task) => {
@@ -52,6 +55,20 @@ async function perform(task: Task): Promise<void> {
     case 'put':
       await put(task)
       port?.postMessage({ id: task.id } satisfies Answer)
+      return
+    case 'stream': {
+      const created = await createFromChunks(task)
+      port?.postMessage({ id: task.id, created } satisfies Answer)
+      return
+    }
+    case 'chunk': {
+      await inboxes.get(task.stream)?.put(task.chunk)
+      const buffer = task.chunk.buffer as ArrayBuffer
+      port?.postMessage({ id: task.id, buffer } satisfies Answer, [buffer])
+      return
+    }
+    case 'end-stream':
+      inboxes.get(task.stream)?.end(task.isWhole)
       return
     case 'close': {
       const opened = repositories.get(task.repository)
@@ -91,6 +108,27 @@ async function create({ root, files }: Extract<Task, { kind: 'create' }>): Promi
   const sha256 = first === undefined ? '' : hash('sha256', first.body, 'hex')
   const outcomes = await store.createInOrder(files, { signal: stop.signal })
   return { sha256, outcomes }
+}
+
+/** Creates a file of the chunks that arrive. */
+async function createFromChunks({ stream, root, path }: Extract<Task, { kind: 'stream' }>): Promise<Created> {
+  const inbox = new Inbox()
+  inboxes.set(stream, inbox)
+  const sha256 = createHash('sha256')
+  async function* hashed(): AsyncGenerator<Uint8Array> {
+    for await (const chunk of inbox.read()) {
+      sha256.update(chunk)
+      yield chunk
+    }
+  }
+  try {
+    const store = await storeOf(root)
+    const outcome = await store.create(path, hashed(), { signal: stop.signal })
+    return { sha256: sha256.digest('hex'), outcomes: [outcome] }
+  } finally {
+    inboxes.delete(stream)
+    inbox.close()
+  }
 }
 
 async function put({ root, files }: Extract<Task, { kind: 'put' }>): Promise<void> {

@@ -11,9 +11,11 @@
  */
 
 import { Worker } from 'node:worker_threads'
+import { chunkBytes } from './archive.ts'
 import { type Batch, type BlobReader, type LargeBlob, type OtherReaders, readerHere } from './batches.ts'
 import type { BlobsOptions } from './blobs.ts'
 import type { Blob } from './compress.ts'
+import { Room } from './each.ts'
 import { postponeOptimizing } from './engine.ts'
 import { ObjectError, RepositoryError } from './git/object.ts'
 import type { GitRepository, ObjectSource } from './git/repository.ts'
@@ -40,6 +42,9 @@ export interface NewZip {
   readonly fill: (body: Buffer) => void
 }
 
+/** Yields the content of a large file in chunks, each of which lies alone in a piece of the memory that it is given. */
+export type LargeContent = (memory: () => Buffer) => AsyncIterable<Uint8Array>
+
 /** What became of files that were to be created, up to the first that was there already. */
 export interface Created {
   /** Of the first file's content, in lower-case hexadecimal. */
@@ -59,6 +64,10 @@ export type Task = { readonly id: number } & (
   | { readonly kind: 'close'; readonly repository: number }
   | { readonly kind: 'create'; readonly root: string; readonly files: readonly NewFile[] }
   | { readonly kind: 'put'; readonly root: string; readonly files: readonly TextFile[] }
+  // A file that comes in chunks, then each of them, and whether these were all of it.
+  | { readonly kind: 'stream'; readonly stream: number; readonly root: string; readonly path: string }
+  | { readonly kind: 'chunk'; readonly stream: number; readonly chunk: Uint8Array }
+  | { readonly kind: 'end-stream'; readonly stream: number; readonly isWhole: boolean }
   | { readonly kind: 'stop' | 'end' }
 )
 
@@ -78,7 +87,7 @@ export interface Answer {
   readonly id: number
   readonly blobs?: readonly (Blob | LargeBlob | Failure)[]
   readonly created?: Created
-  /** The memory of the first file, which goes back. */
+  /** The memory of the first file, or of a chunk, which goes back. */
   readonly buffer?: ArrayBuffer
   readonly failure?: Failure
 }
@@ -110,6 +119,10 @@ export class Hands {
   #hands: Hand[] = []
   #repositories = 0
   readonly #zips: ZipMemory
+  readonly #streaming = new Room(streamsAtOnce)
+  #streams = 0
+  /** The memory of chunks that is not in use. */
+  readonly #chunks: ArrayBuffer[] = []
 
   /** `jobs` is how much is done at a time, by this thread and by others. With one, this thread stays alone. */
   constructor(jobs: number, options: HandsOptions = {}) {
@@ -206,6 +219,70 @@ export class Hands {
     }
   }
 
+  /**
+   * Creates a file of many bytes below a directory, as its store does. Only for who has seen that they can. This thread
+   * makes a chunk while the one before is hashed and written. Throws what making them throws.
+   */
+  async createLarge(root: string, path: string, content: LargeContent): Promise<Created & { size: number }> {
+    const release = await this.#streaming.take(1)
+    try {
+      const hand = this.#leastBusy()
+      if (hand === undefined) throw new Error('There is nobody who could create the file.')
+      return await this.#stream(hand, root, path, content)
+    } finally {
+      release()
+    }
+  }
+
+  async #stream(
+    hand: Hand,
+    root: string,
+    path: string,
+    content: LargeContent,
+  ): Promise<Created & { size: number }> {
+    const stream = ++this.#streams
+    const answer = hand.ask({ kind: 'stream', stream, root, path }, fileLoad)
+    let isOver = false
+    const over = answer.then(
+      () => {
+        isOver = true
+      },
+      () => {
+        isOver = true // why, `answer` says
+      },
+    )
+    const ahead = new Room(chunksAhead)
+    const send = async (chunk: Uint8Array) => {
+      const done = await ahead.take(1)
+      const load = chunk.length / zipLoadRatio
+      hand
+        .ask({ kind: 'chunk', stream, chunk }, load, [chunk.buffer as ArrayBuffer])
+        .then(
+          ({ buffer }) => buffer && this.#chunks.push(buffer),
+          () => over,
+        )
+        .finally(done)
+    }
+    let size = 0
+    let isWhole = false
+    try {
+      for await (const chunk of content(() =>
+        Buffer.from(this.#chunks.pop() ?? new ArrayBuffer(chunkBytes)),
+      )) {
+        // There is such a file, or it cannot be written.
+        if (isOver) break
+        size += chunk.length
+        await send(chunk)
+      }
+      isWhole = true
+    } finally {
+      hand.tell({ kind: 'end-stream', stream, isWhole })
+      await over
+    }
+    const { created = { sha256: '', outcomes: [] } } = await answer
+    return { ...created, size }
+  }
+
   /** Writes files below a directory, as `putFile` does. Only for who has seen that they can. */
   async put(root: string, files: readonly TextFile[]): Promise<void> {
     const hand = this.#leastBusy()
@@ -244,6 +321,10 @@ const fewBlobs = 200
  * meantime is not seen before this thread is done with what it is at.
  */
 const mostLoad = 4 * 2 ** 20
+
+/** Of large files so many are made at a time, one of which may wait for its contents; of each so many chunks are on their way. */
+const streamsAtOnce = 2
+const chunksAhead = 4
 
 // What is done takes as long as deflating so many bytes: reading a blob besides, writing a file, and hashing and
 // writing a zip, of which the bytes count a sixth.

@@ -10,7 +10,7 @@
  */
 
 import { createHash, hash } from 'node:crypto'
-import { ArchiveError, hashArchive, writeArchive } from './archive.ts'
+import { ArchiveError, chunkBytes, hashArchive, writeArchive } from './archive.ts'
 import { assembleArchive, layOutArchive } from './assemble.ts'
 import type { Hands } from './hands.ts'
 import type { ModulePath, ModuleVersion, Oid, PublishedVersion } from './model.ts'
@@ -86,7 +86,7 @@ interface ByHands {
   readonly info: boolean
 }
 
-/** Lets another thread create the three files, in their order, where there is one and the zip fits in memory. */
+/** Lets another thread create the three files, in their order, where there is one; of a large zip that alone. */
 async function createByHands(
   store: Store,
   version: ModuleVersion,
@@ -97,9 +97,13 @@ async function createByHands(
   signal?.throwIfAborted()
   const { prefix, files, blobs } = packed
   const layout = layOutArchive(prefix, files, blobs)
-  if (layout === undefined) return undefined
-  const size = layout.bytes
   const path = (extension: 'zip' | 'mod' | 'info') => versionFile(version.path, version.version, extension)
+  if (layout === undefined) {
+    const content = (memory: () => Buffer) => largeZip(packed, memory, signal)
+    const { outcomes, sha256, size } = await hands.createLarge(store.root, path('zip'), content)
+    return { zip: outcomes[0] === 'created' ? { sha256, size } : 'exists', mod: false, info: false }
+  }
+  const size = layout.bytes
   const fill = (body: Buffer) => assembleArchive(body, layout, prefix, files, blobs)
   const created = await hands.create(store.root, { path: path('zip'), bytes: size, fill }, [
     { path: path('mod'), body: packed.goMod },
@@ -147,15 +151,29 @@ async function createLargeZip(
 ): Promise<WrittenZip | 'exists'> {
   const hash = createHash('sha256')
   let size = 0
+  const free: Buffer[] = []
   async function* measured(): AsyncGenerator<Uint8Array> {
-    for await (const chunk of writeArchive(zipPieces(packed))) {
+    for await (const chunk of largeZip(packed, () => free.pop() ?? Buffer.allocUnsafeSlow(chunkBytes))) {
       hash.update(chunk)
       size += chunk.length
       yield chunk
+      free.push(Buffer.from(chunk.buffer))
     }
   }
   const outcome = await store.create(path, measured(), options)
   return outcome === 'created' ? { sha256: hash.digest('hex'), size } : 'exists'
+}
+
+/** Yields a zip that is not assembled in memory, in chunks of the memory that is given. */
+async function* largeZip(
+  packed: PackedVersion,
+  memory: () => Buffer,
+  signal?: AbortSignal,
+): AsyncGenerator<Uint8Array> {
+  for await (const chunk of writeArchive(zipPieces(packed), memory)) {
+    signal?.throwIfAborted()
+    yield chunk
+  }
 }
 
 /**

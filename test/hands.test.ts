@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
 import { afterEach, beforeAll, describe, expect, test } from 'vitest'
@@ -104,6 +104,70 @@ describe('hands', () => {
     expect(readFileSync(join(root, 'old.html'), 'utf8')).toBe('new')
     await expect(hands.put(join(root, 'old.html'), files)).rejects.toMatchObject({
       problem: { code: 'output-unwritable' },
+    })
+  })
+
+  describe('create a large file of chunks', () => {
+    const parts = Array.from({ length: 40 }, (_, index) =>
+      Buffer.alloc(1 + ((index * 7919) % 300_000), index),
+    )
+    const whole = Buffer.concat(parts)
+    async function* content(memory: () => Buffer): AsyncGenerator<Uint8Array> {
+      for (const part of parts) {
+        const chunk = memory()
+        part.copy(chunk)
+        yield chunk.subarray(0, part.length)
+      }
+    }
+
+    test('as they come, several at once', async () => {
+      const hands = await start(2)
+      const root = makeDirectory()
+      const names = ['a', 'b', 'c', 'd', 'e'].map((name) => `m/${name}.zip`)
+      const created = await Promise.all(names.map((name) => hands.createLarge(root, name, content)))
+      const sha256 = createHash('sha256').update(whole).digest('hex')
+      for (const [index, name] of names.entries()) {
+        expect(created[index]).toEqual({ sha256, outcomes: ['created'], size: whole.length })
+        expect(readFileSync(join(root, name)).equals(whole)).toBe(true)
+      }
+      expect(readdirSync(join(root, '-/tmp'))).toEqual([])
+    })
+
+    test('unless it is there already: nothing more of it is made', async () => {
+      const hands = await start(2)
+      const root = makeDirectory()
+      writeFileSync(join(root, 'a.zip'), 'old')
+      let made = 0
+      async function* endless(memory: () => Buffer): AsyncGenerator<Uint8Array> {
+        for (; ; made++) yield memory().subarray(0, 1000)
+      }
+      expect(await hands.createLarge(root, 'a.zip', endless)).toMatchObject({ outcomes: ['exists'] })
+      expect(readFileSync(join(root, 'a.zip'), 'utf8')).toBe('old')
+      const soFar = made
+      await wait(20)
+      expect(made).toBe(soFar)
+    })
+
+    test('and leave nothing of what fails, here or there', async () => {
+      const hands = await start(2)
+      const root = makeDirectory()
+      async function* failing(memory: () => Buffer): AsyncGenerator<Uint8Array> {
+        yield* content(memory)
+        throw new Error('lost on the way')
+      }
+      await expect(hands.createLarge(root, 'm/a.zip', failing)).rejects.toThrow('lost on the way')
+      expect(existsSync(join(root, 'm/a.zip'))).toBe(false)
+      expect(readdirSync(join(root, '-/tmp'))).toEqual([])
+      writeFileSync(join(root, 'file'), '')
+      await expect(hands.createLarge(join(root, 'file'), 'm/a.zip', content)).rejects.toMatchObject({
+        name: 'FatalError',
+        problem: { code: 'output-unwritable' },
+      })
+      // Others have their turn after that.
+      expect(await hands.createLarge(root, 'm/a.zip', content)).toMatchObject({ size: whole.length })
+      hands.stop()
+      await expect(hands.createLarge(root, 'm/b.zip', content)).rejects.toThrow()
+      expect(existsSync(join(root, 'm/b.zip'))).toBe(false)
     })
   })
 
