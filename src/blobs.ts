@@ -29,8 +29,8 @@ export interface BlobsOptions {
   /** How much content may be in memory undeflated at a time. @default 16 MiB */
   readonly budgetBytes?: number
   /**
-   * From how many deflated bytes on blobs are dropped that are not in use. Four times as many never are in memory, and
-   * from as many on files are dropped. @default 16 MiB
+   * From how many deflated bytes on blobs are dropped that are not in use, each with half a KiB for what is known of it.
+   * Four times as many never are in memory, and from as many on files are dropped. @default 16 MiB
    */
   readonly keepBytes?: number
   /** Ends what is being read, and refuses what is still to be read. */
@@ -163,7 +163,7 @@ export class Blobs {
       const { blob, lastUse, begun } = slot
       if (lastUse >= oldest || blob instanceof Promise || begun !== undefined || this.#inFiles.has(slot))
         continue
-      if (blob?.data instanceof Uint8Array) this.#keptBytes -= blob.data.length
+      if (blob?.data instanceof Uint8Array) this.#keptBytes -= bytesInMemory(blob.data)
       slot.blob = undefined
       // Lists of files may hold the slot for longer than its bytes are worth keeping.
       if (lastUse < oldest - 4 * recentVersions) this.#slots.delete(key)
@@ -432,8 +432,9 @@ export class Blobs {
   #keep(slot: OwnSlot, blob: Blob): Blob {
     const { data } = blob
     if (!(data instanceof Uint8Array)) return blob
-    if (this.#keptBytes + data.length <= 4 * this.#keepBytes) {
-      this.#keptBytes += data.length
+    const bytes = bytesInMemory(data)
+    if (this.#keptBytes + bytes <= 4 * this.#keepBytes) {
+      this.#keptBytes += bytes
       return blob
     }
     const piece = this.#spool.put(data)
@@ -464,6 +465,11 @@ export class Blobs {
 
 /** A thread that is alone asks for the next batch while it works on one. */
 const lanesAlone = 2
+
+/** What is known of a blob takes memory, too, and of small files as much as what is in them. */
+function bytesInMemory(data: Uint8Array): number {
+  return data.length + 512
+}
 
 function failureIn(results: readonly PromiseSettledResult<unknown>[]): PromiseRejectedResult | undefined {
   return results.find((result) => result.status === 'rejected')

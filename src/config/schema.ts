@@ -347,7 +347,7 @@ const config = {
     ._default(mebibytes, 128)
     .check(
       z.describe(
-        'How much memory a build may hold contents in, in MiB; it takes some 130 MiB more for itself, and up to 3 KiB for each file of a large module. What is too much lies in the temporary directory, with files over 4 MiB of the versions at work.',
+        'How much memory a build may hold contents in, in MiB; it takes some 150 MiB more for itself, and up to 3 KiB for each file of a large module. What is too much lies in the temporary directory, with files over 4 MiB of the versions at work.',
       ),
     ),
   repositories: z
