@@ -1,7 +1,7 @@
 /**
  * Assembles the zip of a module in memory, where all of it is deflated already
- * and none of it is large: the bytes that `writeArchive` gives, at a small part of
- * the cost. Nearly all zips are made so, thousands of times a build, each of
+ * and none of it is large: the bytes that `writeArchive` gives, at a small part
+ * of the cost. Nearly all zips are made so, thousands of times a build, each of
  * thousands of entries, so that what is done for one entry is what counts.
  */
 

@@ -1,13 +1,13 @@
 /**
  * Hands are threads that do what takes time and no decisions: reading,
- * checking and deflating blobs, and hashing and writing finished files. This
- * thread has the head: it knows which versions there are, and puts their zips
- * together. Nothing of the result depends on how many hands there are, or on
- * which of them did what.
+ * checking and deflating blobs, and hashing and writing files. This thread has
+ * the head: it knows which versions there are, and puts their zips together.
+ * Nothing of the result depends on how many hands there are, or on which of
+ * them did what.
  *
- * They are started as soon as there may be much work, and take their share from the
- * moment they are there; until then this thread does all by itself, so that a
- * small build is over before it has waited for anyone.
+ * They are started as soon as there may be much work, and take their share from
+ * the moment they are there; until then this thread does all by itself, so that
+ * a small build is over before it has waited for anyone.
  */
 
 import { Worker } from 'node:worker_threads'
@@ -248,7 +248,7 @@ export class Hands {
         isOver = true
       },
       () => {
-        isOver = true // why, `answer` says
+        isOver = true
       },
     )
     const ahead = new Room(chunksAhead)
@@ -258,17 +258,18 @@ export class Hands {
       hand
         .ask({ kind: 'chunk', stream, chunk }, load, [chunk.buffer as ArrayBuffer])
         .then(
-          ({ buffer }) => buffer && this.#chunks.push(buffer),
-          () => over,
+          ({ buffer }) => {
+            if (buffer !== undefined) this.#chunks.push(buffer)
+          },
+          () => {}, // what is wrong, `answer` says
         )
         .finally(done)
     }
+    const memory = () => Buffer.from(this.#chunks.pop() ?? new ArrayBuffer(chunkBytes))
     let size = 0
     let isWhole = false
     try {
-      for await (const chunk of content(() =>
-        Buffer.from(this.#chunks.pop() ?? new ArrayBuffer(chunkBytes)),
-      )) {
+      for await (const chunk of content(memory)) {
         // There is such a file, or it cannot be written.
         if (isOver) break
         size += chunk.length
