@@ -149,9 +149,9 @@ export class Blobs {
   /** Starts the next version, and returns the function that ends it. Where much is kept, what is not in use is dropped. */
   startVersion(): () => void {
     const version = ++this.#clock
-    this.#atWork.add(version)
     this.#dropBlobs()
-    this.#dropFiles()
+    this.#dropFiles(version)
+    this.#atWork.add(version)
     return () => this.#atWork.delete(version)
   }
 
@@ -171,15 +171,15 @@ export class Blobs {
   }
 
   /** Versions at work read files when it is their turn: theirs stay. */
-  #dropFiles(): void {
-    if (this.#spool.bytes <= 4 * this.#keepBytes) return
-    const [first = this.#clock] = this.#atWork
+  #dropFiles(version: number): void {
+    if (this.#spool.bytes + this.#inFiles.size * knownBytes <= 4 * this.#keepBytes) return
+    const [first = version] = this.#atWork
     const oldest = Math.min(first, this.#clock - recentWithFiles)
     for (const [slot, file] of this.#inFiles) {
       if (slot.lastUse >= oldest) continue
-      file.remove()
       slot.blob = undefined
       this.#inFiles.delete(slot)
+      file.remove()
     }
   }
 
@@ -467,8 +467,10 @@ export class Blobs {
 const lanesAlone = 2
 
 /** What is known of a blob takes memory, too, and of small files as much as what is in them. */
+const knownBytes = 512
+
 function bytesInMemory(data: Uint8Array): number {
-  return data.length + 512
+  return data.length + knownBytes
 }
 
 function failureIn(results: readonly PromiseSettledResult<unknown>[]): PromiseRejectedResult | undefined {

@@ -259,7 +259,7 @@ export class Hands {
         .ask({ kind: 'chunk', stream, chunk }, load, [chunk.buffer as ArrayBuffer])
         .then(
           ({ buffer }) => {
-            if (buffer !== undefined) this.#chunks.push(buffer)
+            if (buffer !== undefined && this.#chunks.length < mostChunks) this.#chunks.push(buffer)
           },
           () => {}, // what is wrong, `answer` says
         )
@@ -326,6 +326,7 @@ const mostLoad = 4 * 2 ** 20
 /** Of large files so many are made at a time, one of which may wait for its contents; of each so many chunks are on their way. */
 const streamsAtOnce = 2
 const chunksAhead = 4
+const mostChunks = streamsAtOnce * (chunksAhead + 2)
 
 // What is done takes as long as deflating so many bytes: reading a blob besides, writing a file, and hashing and
 // writing a zip, of which the bytes count a sixth.

@@ -101,10 +101,16 @@ const filesAtOnce = 32_000
 /** Waits until there is room for a version, and returns the function that ends it, when it is packed and written. */
 export async function startVersion(press: Press, version: ModuleVersion): Promise<() => void> {
   const release = await press.room.take(await countFiles(press, version))
-  const end = press.blobs.startVersion()
-  return () => {
-    end()
+  try {
+    const end = press.blobs.startVersion()
+    return () => {
+      end()
+      release()
+    }
+  } catch (error) {
+    // Whoever waits for the room would wait for ever.
     release()
+    throw error
   }
 }
 

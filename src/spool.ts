@@ -99,6 +99,8 @@ class PieceFile {
   /** In the order of the file. */
   readonly #pieces = new Set<SpooledPiece>()
   #endBytes = 0
+  /** Whether pieces were being moved when something failed: nobody knows where they are. */
+  #isBroken = false
 
   constructor(file: string) {
     this.#descriptor = guard(() => openSync(file, 'wx+', 0o600))
@@ -113,7 +115,13 @@ class PieceFile {
     return piece
   }
 
-  read({ at, bytes }: SpooledPiece): Uint8Array {
+  read(piece: SpooledPiece): Uint8Array {
+    if (this.#isBroken || !this.#pieces.has(piece))
+      throw new Error('A piece is read that is lost or removed.')
+    return this.#readAt(piece)
+  }
+
+  #readAt({ at, bytes }: SpooledPiece): Uint8Array {
     const data = Buffer.allocUnsafe(bytes)
     for (let done = 0; done < bytes; ) {
       const read = readSync(this.#descriptor, data, done, bytes - done, at + done)
@@ -135,13 +143,15 @@ class PieceFile {
 
   #moveUp(): void {
     let end = 0
+    this.#isBroken = true
     for (const piece of this.#pieces) {
-      this.#write(this.read(piece), end)
+      this.#write(this.#readAt(piece), end)
       piece.at = end
       end += piece.bytes
     }
     guard(() => ftruncateSync(this.#descriptor, end))
     this.#endBytes = end
+    this.#isBroken = false
   }
 
   #write(data: Uint8Array, at: number): void {

@@ -50,6 +50,8 @@ describe('pieces', () => {
     data.fill(0)
     piece.read().fill(0)
     expect(Buffer.compare(piece.read(), contentOf(1, 100))).toBe(0)
+    piece.remove()
+    expect(() => piece.read()).toThrow('lost or removed')
     spool.close()
   })
 
