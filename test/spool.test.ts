@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { readdirSync, statSync } from 'node:fs'
+import { readdirSync, statSync, truncateSync } from 'node:fs'
 import { join } from 'node:path'
 import { Readable } from 'node:stream'
 import fc from 'fast-check'
@@ -78,6 +78,22 @@ describe('pieces', () => {
     for (const [number, piece] of pieces)
       expect(Buffer.compare(piece.read(), contentOf(number, piece.bytes))).toBe(0)
     spool.close()
+  })
+
+  test('are given out no more once moving them has failed', () => {
+    const spool = new Spool()
+    const mebibyte = 2 ** 20
+    const pieces = Array.from({ length: 40 }, (_, number) => spool.put(contentOf(number, mebibyte)))
+    const [dir = ''] = readdirSync(temporary)
+    const [name = ''] = readdirSync(join(temporary, dir))
+    truncateSync(join(temporary, dir, name), 20 * mebibyte)
+    const [first, ...others] = pieces
+    expect(() => {
+      for (const piece of others) piece.remove()
+    }).toThrow('ended after')
+    expect(() => first?.read()).toThrow('lost or removed')
+    spool.close()
+    expect(readdirSync(temporary)).toEqual([])
   })
 
   test('whatever is put and removed in whatever order, are there or give up their room', () => {
