@@ -1,7 +1,7 @@
 /**
  * A thread of its own for the work of a build that takes no decisions: it
  * reads, checks and deflates blobs, and writes files. hands.ts starts it and
- * tells it what to do; the messages are declared there.
+ * tells it what to do, in the words of hand-messages.ts.
  */
 
 import { createHash, hash } from 'node:crypto'
@@ -9,10 +9,9 @@ import { parentPort } from 'node:worker_threads'
 import { type BlobReader, readerHere } from './batches.ts'
 import { eachOf } from './each.ts'
 import { type ObjectReader, openObjectReader } from './git/native.ts'
-import { ObjectError, RepositoryError } from './git/object.ts'
-import type { Answer, Created, Task } from './hands.ts'
+import { ObjectError } from './git/object.ts'
+import { type Answer, type Created, describeError, type Task } from './hand-messages.ts'
 import { Inbox } from './inbox.ts'
-import { FatalError } from './problem.ts'
 import { type DirectoryStore, openDirectoryStore } from './store/directory.ts'
 import { putFile } from './store/store.ts'
 
@@ -146,18 +145,4 @@ function storeOf(root: string): Promise<DirectoryStore> {
   const opened = stores.get(root) ?? openDirectoryStore(root)
   stores.set(root, opened)
   return opened
-}
-
-/** Errors lose their class on the way between threads. */
-function describeError(error: unknown): NonNullable<Answer['failure']> {
-  if (error instanceof ObjectError) {
-    return { kind: 'object', oid: error.oid, fault: error.kind, message: error.message }
-  }
-  if (error instanceof FatalError) {
-    return { kind: 'fatal', problem: error.problem, exitCode: error.exitCode, message: error.message }
-  }
-  if (error instanceof RepositoryError) {
-    return { kind: 'repository', code: error.code, message: error.message }
-  }
-  return { kind: 'other', message: error instanceof Error ? (error.stack ?? error.message) : String(error) }
 }

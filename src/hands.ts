@@ -12,28 +12,20 @@
 
 import { Worker } from 'node:worker_threads'
 import { chunkBytes } from './archive.ts'
-import { type Batch, type BlobReader, type LargeBlob, type OtherReaders, readerHere } from './batches.ts'
+import { type Batch, type BlobReader, type OtherReaders, readerHere } from './batches.ts'
 import type { BlobsOptions } from './blobs.ts'
-import type { Blob } from './compress.ts'
 import { Room } from './each.ts'
 import { postponeOptimizing } from './engine.ts'
-import { ObjectError, RepositoryError } from './git/object.ts'
-import type { GitRepository, ObjectSource } from './git/repository.ts'
-import type { Oid } from './model.ts'
-import { FatalError, type Problem, type ProblemCode } from './problem.ts'
+import type { GitRepository } from './git/repository.ts'
+import {
+  type Answer,
+  type Created,
+  errorOf,
+  type NewFile,
+  type TextFile,
+  type Untold,
+} from './hand-messages.ts'
 import { ZipMemory } from './zip-memory.ts'
-
-/** A file to be created. */
-export interface NewFile {
-  readonly path: string
-  readonly body: Uint8Array
-}
-
-/** A file to be written whatever was there. */
-export interface TextFile {
-  readonly path: string
-  readonly text: string
-}
 
 /** A zip to be created. */
 export interface NewZip {
@@ -44,53 +36,6 @@ export interface NewZip {
 
 /** Yields the content of a large file in chunks, each of which lies alone in a piece of the memory that it is given. */
 export type LargeContent = (memory: () => Buffer) => AsyncIterable<Uint8Array>
-
-/** What became of files that were to be created, up to the first that was there already. */
-export interface Created {
-  /** Of the first file's content, in lower-case hexadecimal. */
-  readonly sha256: string
-  readonly outcomes: readonly ('created' | 'exists')[]
-}
-
-/** What a hand is told. */
-export type Task = { readonly id: number } & (
-  | { readonly kind: 'open'; readonly repository: number; readonly source: ObjectSource }
-  | {
-      readonly kind: 'read'
-      readonly repository: number
-      readonly oids: readonly Oid[]
-      readonly largeBytes: number
-    }
-  | { readonly kind: 'close'; readonly repository: number }
-  | { readonly kind: 'create'; readonly root: string; readonly files: readonly NewFile[] }
-  | { readonly kind: 'put'; readonly root: string; readonly files: readonly TextFile[] }
-  // A file that comes in chunks, then each of them, and whether these were all of it.
-  | { readonly kind: 'stream'; readonly stream: number; readonly root: string; readonly path: string }
-  | { readonly kind: 'chunk'; readonly stream: number; readonly chunk: Uint8Array }
-  | { readonly kind: 'end-stream'; readonly stream: number; readonly isWhole: boolean }
-  | { readonly kind: 'stop' | 'end' }
-)
-
-type Failure =
-  | {
-      readonly kind: 'object'
-      readonly oid: Oid
-      readonly fault: ObjectError['kind']
-      readonly message: string
-    }
-  | { readonly kind: 'repository'; readonly code: ProblemCode; readonly message: string }
-  | { readonly kind: 'fatal'; readonly problem: Problem; readonly exitCode: 2 | 75; readonly message: string }
-  | { readonly kind: 'other'; readonly message: string }
-
-/** What a hand answers. The id 0 says that it is there. */
-export interface Answer {
-  readonly id: number
-  readonly blobs?: readonly (Blob | LargeBlob | Failure)[]
-  readonly created?: Created
-  /** The memory of the first file, or of a chunk, which goes back. */
-  readonly buffer?: ArrayBuffer
-  readonly failure?: Failure
-}
 
 /** Nothing is gained by more: this thread could not give them enough to do. */
 const mostHands = 8
@@ -243,14 +188,10 @@ export class Hands {
     const stream = ++this.#streams
     const answer = hand.ask({ kind: 'stream', stream, root, path }, fileLoad)
     let isOver = false
-    const over = answer.then(
-      () => {
-        isOver = true
-      },
-      () => {
-        isOver = true
-      },
-    )
+    const end = () => {
+      isOver = true
+    }
+    const over = answer.then(end, end)
     const ahead = new Room(chunksAhead)
     const send = async (chunk: Uint8Array) => {
       const done = await ahead.take(1)
@@ -334,9 +275,6 @@ const blobLoad = 2 * 2 ** 10
 const fileLoad = 8 * 2 ** 10
 const zipLoadRatio = 6
 
-// Leaves out the id, which `ask` adds. Each kind is to keep its own fields.
-type Untold = Task extends infer Each ? (Each extends Task ? Omit<Each, 'id'> : never) : never
-
 /** One thread. */
 class Hand {
   readonly #worker: Worker
@@ -408,17 +346,4 @@ function startWorker(): Worker {
   const url = JSON.stringify(new URL('./hand.ts', import.meta.url))
   const load = `import('tsx/esm/api').then(({ register }) => { register(); return import(${url}) })`
   return new Worker(load, { eval: true, resourceLimits })
-}
-
-function errorOf(failure: Failure): Error {
-  switch (failure.kind) {
-    case 'object':
-      return new ObjectError(failure.oid, failure.fault, failure.message)
-    case 'repository':
-      return new RepositoryError(failure.code, failure.message)
-    case 'fatal':
-      return new FatalError(failure.problem, { exitCode: failure.exitCode })
-    case 'other':
-      return new Error(failure.message)
-  }
 }

@@ -62,7 +62,7 @@ export class Spool {
 
   /** Writes a piece. Throws a FatalError where the temporary directory cannot be written. */
   put(data: Uint8Array): SpooledPiece {
-    this.#pieces ??= this.#openPieces()
+    this.#pieces ??= new PieceFile(this.#nextFile())
     return this.#pieces.put(data)
   }
 
@@ -73,10 +73,6 @@ export class Spool {
     if (this.#dir !== undefined) removeTemporary(this.#dir)
     this.#dir = undefined
     this.#bytes = 0
-  }
-
-  #openPieces(): PieceFile {
-    return new PieceFile(this.#nextFile())
   }
 
   #nextFile(): string {

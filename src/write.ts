@@ -99,7 +99,12 @@ async function createByHands(
   const layout = layOutArchive(prefix, files, blobs)
   const path = (extension: 'zip' | 'mod' | 'info') => versionFile(version.path, version.version, extension)
   if (layout === undefined) {
-    const content = (memory: () => Buffer) => largeZip(packed, memory, signal)
+    const content = async function* (memory: () => Buffer) {
+      for await (const chunk of writeArchive(zipPieces(packed), memory)) {
+        signal?.throwIfAborted()
+        yield chunk
+      }
+    }
     const { outcomes, sha256, size } = await hands.createLarge(store.root, path('zip'), content)
     return { zip: outcomes[0] === 'created' ? { sha256, size } : 'exists', mod: false, info: false }
   }
@@ -153,7 +158,8 @@ async function createLargeZip(
   let size = 0
   const free: Buffer[] = []
   async function* measured(): AsyncGenerator<Uint8Array> {
-    for await (const chunk of largeZip(packed, () => free.pop() ?? Buffer.allocUnsafeSlow(chunkBytes))) {
+    const memory = () => free.pop() ?? Buffer.allocUnsafeSlow(chunkBytes)
+    for await (const chunk of writeArchive(zipPieces(packed), memory)) {
       hash.update(chunk)
       size += chunk.length
       yield chunk
@@ -162,18 +168,6 @@ async function createLargeZip(
   }
   const outcome = await store.create(path, measured(), options)
   return outcome === 'created' ? { sha256: hash.digest('hex'), size } : 'exists'
-}
-
-/** Yields a zip that is not assembled in memory, in chunks of the memory that is given. */
-async function* largeZip(
-  packed: PackedVersion,
-  memory: () => Buffer,
-  signal?: AbortSignal,
-): AsyncGenerator<Uint8Array> {
-  for await (const chunk of writeArchive(zipPieces(packed), memory)) {
-    signal?.throwIfAborted()
-    yield chunk
-  }
 }
 
 /**
